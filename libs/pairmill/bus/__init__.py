@@ -1,0 +1,1 @@
+"""Work queues and the ledger topic: one port, one adapter per broker."""

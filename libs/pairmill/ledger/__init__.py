@@ -1,0 +1,1 @@
+"""The ledger and the one walk over it that says what is true (U3)."""

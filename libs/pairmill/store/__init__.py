@@ -1,0 +1,1 @@
+"""Object storage: one port, one adapter per kind of store."""

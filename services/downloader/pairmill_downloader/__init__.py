@@ -1,0 +1,1 @@
+"""The downloader of Pairmill."""

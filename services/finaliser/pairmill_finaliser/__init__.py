@@ -1,0 +1,1 @@
+"""The finaliser of Pairmill."""

@@ -1,0 +1,19 @@
+"""Fixtures that every layer shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of foreign test inputs; tests that want it are skipped where it is absent."""
+    folder = Path(os.environ.get("PAIRMILL_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no foreign test data at {folder}; set PAIRMILL_SHARED_DATA")
+    return folder
