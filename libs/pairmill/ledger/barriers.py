@@ -1,0 +1,75 @@
+"""Barriers: what becomes expected when whole sets of units are closed (U3).
+
+Both are functions of counted records alone. When a task is handed out is decided elsewhere and never
+changes what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pairmill.ledger.root import JobRoot, Load
+from pairmill.units import new_task, reference_list
+from pairmill_protos.unit.v1.unit_pb2 import (
+    ObjectRef,
+    PlanInput,
+    References,
+    UnitDone,
+    UnitInput,
+    UnitTask,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A unit that became expected, with the objects to store before its task is published."""
+
+    task: UnitTask
+    attachments: dict[str, bytes] = field(default_factory=dict)
+    handed_out: bool  # the gateway publishes it; otherwise the stage of its parent did
+
+
+def references(listed: References, load: Load) -> list[ObjectRef]:
+    """Returns all references, reading the object that lists them if there are many."""
+    if listed.HasField("listed"):
+        return list(References.FromString(load(listed.listed)).inline)
+    return list(listed.inline)
+
+
+def outputs_of_role(record: UnitDone, role: str, load: Load) -> list[ObjectRef]:
+    """Returns a record's outputs of one role, in their order."""
+    return [ref for ref in references(record.outputs, load) if ref.role == role]
+
+
+def plan_task(
+    root: JobRoot,
+    wave: int,
+    range_index: int,
+    crawled: Iterable[UnitDone],
+    previous: UnitDone | None,
+    load: Load,
+) -> Expected:
+    """Returns plan unit (wave, range).
+
+    `crawled` are the wave's counted crawl units in the order of their WATs, `previous` the counted
+    plan unit of the wave before, which left the seen index.
+    """
+    job_id = root.spec.job_id
+    attachments: dict[str, bytes] = {}
+    candidates, extra = reference_list(
+        (ref for record in crawled for ref in outputs_of_role(record, "candidates", load)), job_id
+    )
+    attachments |= extra
+    plan = PlanInput(wave=wave, range=range_index, candidates=candidates)
+    if previous is not None:
+        seen, extra = reference_list(outputs_of_role(previous, "seen", load), job_id)
+        attachments |= extra
+        plan.seen.CopyFrom(seen)
+    task = new_task(
+        spec=root.spec_ref,
+        job_id=job_id,
+        unit_id=f"{job_id}/w{wave:04d}/r{range_index:04d}",
+        unit_input=UnitInput(plan=plan),
+    )
+    return Expected(task=task, attachments=attachments, handed_out=True)

@@ -1,0 +1,56 @@
+"""How far each wave has come: what the flow control of U6 needs to know."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pairmill_protos.common.v1.outcome_pb2 import Outcome
+from pairmill_protos.unit.v1.unit_pb2 import Stage, UnitDone, UnitFailed, UnitTask
+
+OPEN_SHARE = 0.95
+"""A wave is open until this share of its candidates have had their first round."""
+
+
+class WaveFlow:
+    """Counts, per wave, crawl and plan units closed, candidates planned, and first rounds ended."""
+
+    def __init__(self) -> None:
+        self.crawled: Counter[str] = Counter()
+        self.planned_units: Counter[str] = Counter()
+        self.candidates: Counter[str] = Counter()
+        self.first_rounds: Counter[str] = Counter()
+
+    def take(self, unit_id: str, task: UnitTask | None, record: UnitDone | UnitFailed) -> None:
+        """Takes a unit that was closed, with the task it was expected with."""
+        wave = unit_id.split("/", 2)[1]
+        if record.stage == Stage.STAGE_CRAWL:
+            self.crawled[wave] += 1
+        elif record.stage == Stage.STAGE_PLAN and isinstance(record, UnitDone):
+            self.planned_units[wave] += 1
+            self.candidates[wave] += _rows(record, Outcome.OUTCOME_PASSED)
+        elif (
+            record.stage == Stage.STAGE_DOWNLOAD and task is not None and task.input.download.retry_round == 0
+        ):
+            self.first_rounds[wave] += _first_round_rows(record)
+
+    def is_open(self, wave: int, ranges: int) -> bool:
+        """Returns whether a wave that was handed out still keeps the downloaders busy."""
+        name = f"w{wave:04d}"
+        if self.planned_units[name] < ranges:
+            return True
+        return self.first_rounds[name] < OPEN_SHARE * self.candidates[name]
+
+
+def _first_round_rows(record: UnitDone | UnitFailed) -> int:
+    if isinstance(record, UnitFailed):
+        return record.rows
+    put_off = sum(
+        task.rows
+        for task in record.follow_ups.inline
+        if task.stage == Stage.STAGE_DOWNLOAD and not task.input.download.waits
+    )
+    return record.rows_in - put_off
+
+
+def _rows(record: UnitDone, outcome: Outcome.ValueType) -> int:
+    return sum(count.rows for count in record.counts if count.outcome == outcome)
