@@ -1,0 +1,116 @@
+"""Reads the ledger topic and keeps the walks of the jobs in it up to date."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+
+from pairmill.bus.port import Bus, TopicPartition
+from pairmill.ledger.root import Load, load_root
+from pairmill.ledger.walk import Walk
+from pairmill.store.port import ObjectStore
+from pairmill.units import LEDGER_TOPIC, PROGRESS_TOPIC, key_partition
+from pairmill_protos.unit.v1.unit_pb2 import LedgerRecord, ObjectRef, Progress
+
+_BATCH = 2000
+
+
+def loader(store: ObjectStore) -> Load:
+    """Returns a function that reads objects that records refer to, verified by their digest."""
+
+    def load(ref: ObjectRef) -> bytes:
+        return store.get(ref.key, sha256=ref.sha256)
+
+    return load
+
+
+class JobFollower:
+    """Follows one job: its walk, and how often each unit was started. Not thread-safe."""
+
+    def __init__(self, bus: Bus, store: ObjectStore, spec_ref: ObjectRef) -> None:
+        self._bus = bus
+        self._load = loader(store)
+        self.root = load_root(spec_ref, self._load)
+        self.walk = Walk(self.root, self._load)
+        job_key = self.root.spec.job_id.encode()
+        self._ledger = _Reader(
+            bus, TopicPartition(LEDGER_TOPIC, key_partition(job_key, bus.partitions(LEDGER_TOPIC)))
+        )
+        self._progress = _Reader(
+            bus,
+            TopicPartition(PROGRESS_TOPIC, key_partition(job_key, bus.partitions(PROGRESS_TOPIC))),
+        )
+        self.starts: Counter[tuple[str, bytes]] = Counter()
+        self.last_progress: dict[str, Progress] = {}
+
+    def catch_up(self) -> int:
+        """Feeds all new facts to the walk; returns how many there were."""
+        job_id, fed = self.root.spec.job_id, 0
+        for offset, value in self._ledger.new_values():
+            try:
+                record = LedgerRecord.FromString(value)
+            except DecodeError:
+                continue  # no fact at all; what it should have said is healed (U5)
+            if record_job(record) == job_id:
+                self.walk.feed(offset, record)
+                fed += 1
+        return fed
+
+    def catch_up_progress(self) -> list[Progress]:
+        """Reads all new signs of life of the job's units and counts their starts (U13)."""
+        seen = []
+        for _, value in self._progress.new_values():
+            try:
+                progress = Progress.FromString(value)
+            except DecodeError:
+                continue
+            if progress.job_id == self.root.spec.job_id:
+                self._note(progress)
+                seen.append(progress)
+        return seen
+
+    def _note(self, progress: Progress) -> None:
+        if progress.started:
+            self.starts[progress.unit_id, progress.input_digest] += 1
+        self.last_progress[progress.unit_id] = progress
+        if self.walk.closing_of(progress.unit_id, progress.input_digest) is not None:
+            del self.last_progress[progress.unit_id]
+            self.starts.pop((progress.unit_id, progress.input_digest), None)
+
+    def forget_closed(self) -> None:
+        """Drops signs of life of units that are closed, so that nothing grows with the job."""
+        for unit_id, progress in list(self.last_progress.items()):
+            if self.walk.closing_of(unit_id, progress.input_digest) is not None:
+                del self.last_progress[unit_id]
+                self.starts.pop((unit_id, progress.input_digest), None)
+
+
+@dataclass(slots=True)
+class _Reader:
+    bus: Bus
+    source: TopicPartition
+    position: int = field(default=0)
+
+    def new_values(self) -> list[tuple[int, bytes]]:
+        values: list[tuple[int, bytes]] = []
+        while True:
+            messages = self.bus.read(self.source, start=self.position, max_records=_BATCH)
+            if not messages:
+                return values
+            values.extend((message.offset, message.value) for message in messages)
+            self.position = messages[-1].offset + 1
+
+
+def record_job(record: LedgerRecord) -> str:
+    """Returns the job that a fact belongs to."""
+    match record.WhichOneof("record"):
+        case "done":
+            return record.done.job_id
+        case "failed":
+            return record.failed.job_id
+        case "cancel":
+            return record.cancel.job_id
+        case _:
+            return ""

@@ -1,0 +1,58 @@
+"""The units that a stage has in hand: waiting, at work, or ended with an effect to publish."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+
+from pairmill.bus.port import Message, Outgoing, TopicPartition
+from pairmill.stage.attempt import AttemptEnd
+from pairmill.stage.breaker import Backoff
+from pairmill.stage.port import Tally, UnitContext
+from pairmill_protos.job.v1.job_pb2 import JobSpec
+from pairmill_protos.unit.v1.unit_pb2 import UnitTask
+
+
+@dataclass(slots=True, kw_only=True)
+class PendingEffect:
+    """What is still to be made durable before an offset is finished, in this order."""
+
+    attachments: dict[str, bytes]
+    follow_ups: list[Outgoing]
+    facts: list[Outgoing]
+    tally: Tally
+    is_failure: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class UnitInHand:
+    """One delivered task until its offset is finished."""
+
+    message: Message
+    task: UnitTask
+    spec: JobSpec
+    due_at: datetime
+    backoff: Backoff
+    context: UnitContext | None = None
+    future: Future[AttemptEnd] | None = None
+    effect: PendingEffect | None = None
+
+    @property
+    def source(self) -> TopicPartition:
+        """The partition that the task came from."""
+        return self.message.source
+
+    @property
+    def ended(self) -> bool:
+        """Whether its worker thread is through with it."""
+        return self.future is not None and self.future.done()
+
+    def startable(self, now: datetime) -> bool:
+        """Whether work may start: it is due, and the delay after a failure is over."""
+        return self.future is None and self.effect is None and now >= self.due_at and self.backoff.ready()
+
+    def cut_off(self) -> None:
+        """Asks the attempt at work, if any, to end with what it has (U9)."""
+        if self.context is not None:
+            self.context.cut_off.set()

@@ -1,0 +1,53 @@
+"""Which offsets of a partition are finished: only the contiguous prefix is committed (U2)."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from pairmill.bus.port import TopicPartition
+
+
+class OffsetTracker:
+    """Tracks the delivered offsets of the owned partitions until they are finished.
+
+    Offsets arrive in order, with gaps, and possibly again after an assignment was made anew. Not
+    thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._delivered: dict[TopicPartition, dict[int, bool]] = {}
+        self._commit: dict[TopicPartition, int] = {}
+
+    def deliver(self, source: TopicPartition, offset: int) -> bool:
+        """Notes a delivery; returns False if the offset is in hand already."""
+        delivered = self._delivered.setdefault(source, {})
+        if offset in delivered:
+            return False
+        delivered[offset] = False
+        return True
+
+    def finish(self, source: TopicPartition, offset: int) -> None:
+        """Notes that the effect of a message is durable; ignored for partitions that were lost."""
+        delivered = self._delivered.get(source)
+        if delivered is None or offset not in delivered:
+            return
+        delivered[offset] = True
+        for first in sorted(delivered):
+            if not delivered[first]:
+                break
+            del delivered[first]
+            self._commit[source] = first + 1
+
+    def take_commits(self) -> dict[TopicPartition, int]:
+        """Returns the offsets to commit (next to read) that are new since the last call."""
+        commits, self._commit = self._commit, {}
+        return commits
+
+    def keep_only(self, owned: AbstractSet[TopicPartition]) -> None:
+        """Drops what is known of partitions that are no longer owned; they are delivered again."""
+        self._delivered = {source: known for source, known in self._delivered.items() if source in owned}
+        self._commit = {source: offset for source, offset in self._commit.items() if source in owned}
+
+    def in_hand(self, source: TopicPartition) -> int:
+        """Returns how many delivered messages of a partition are not finished."""
+        return sum(not finished for finished in self._delivered.get(source, {}).values())

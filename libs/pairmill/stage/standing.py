@@ -1,0 +1,77 @@
+"""Is a unit still wanted, and was it started before? What a stage asks before work (U2a)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pairmill.bus.port import Bus
+from pairmill.errors import CorruptObjectError, ObjectMissingError
+from pairmill.ledger.follower import JobFollower
+from pairmill.store.port import ObjectStore
+from pairmill_protos.unit.v1.unit_pb2 import UnitTask
+
+STARTS_BEFORE_ISOLATION: Final = 3
+_JOBS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a unit. It may be stale, which costs time only."""
+
+    wanted: bool
+    starts: int = 0
+
+    @property
+    def isolate(self) -> bool:
+        """Whether it was started so often without an end that it is worked on in isolation (U13)."""
+        return self.starts >= STARTS_BEFORE_ISOLATION
+
+
+class Registry(Protocol):
+    """Whoever knows the standing of units."""
+
+    def ask(self, tasks: list[UnitTask]) -> list[Standing]:
+        """Returns the standing of each task, in order; `Standing(wanted=True)` if it cannot tell."""
+        ...
+
+
+class LedgerRegistry:
+    """Reads the ledger itself: the embedded registry, one walk per job. Used by one thread."""
+
+    def __init__(self, bus: Bus, store: ObjectStore) -> None:
+        self._bus = bus
+        self._store = store
+        self._followers: OrderedDict[str, JobFollower] = OrderedDict()
+
+    def ask(self, tasks: list[UnitTask]) -> list[Standing]:
+        """Returns the standing of each task as of now."""
+        followers = {task.job_id: self._follower(task) for task in tasks}
+        for follower in followers.values():
+            if follower is not None:
+                follower.catch_up()
+                follower.walk.take_expected()
+                follower.catch_up_progress()
+                follower.forget_closed()
+        return [self._standing(followers[task.job_id], task) for task in tasks]
+
+    def _standing(self, follower: JobFollower | None, task: UnitTask) -> Standing:
+        if follower is None:
+            return Standing(wanted=True)
+        return Standing(
+            wanted=follower.walk.is_wanted(task.unit_id, task.input_digest),
+            starts=follower.starts[task.unit_id, task.input_digest],
+        )
+
+    def _follower(self, task: UnitTask) -> JobFollower | None:
+        if task.job_id not in self._followers:
+            try:
+                follower = JobFollower(self._bus, self._store, task.spec)
+            except (ObjectMissingError, CorruptObjectError):
+                return None
+            self._followers[task.job_id] = follower
+            while len(self._followers) > _JOBS_KEPT:
+                self._followers.popitem(last=False)
+        self._followers.move_to_end(task.job_id)
+        return self._followers[task.job_id]
