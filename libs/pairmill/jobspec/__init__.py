@@ -1,0 +1,1 @@
+"""A job's spec: profiles of defaults, single settings by name, and validation."""
