@@ -18,6 +18,7 @@ from pairmill.ledger.barriers import Expected, plan_task
 from pairmill.ledger.finalisation import next_phase
 from pairmill.ledger.root import JobRoot, Load
 from pairmill.ledger.waves import WaveFlow
+from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
 from pairmill_protos.unit.v1.unit_pb2 import (
     FinalisePhase,
     FollowUps,
@@ -93,6 +94,7 @@ class Walk:
         self.cancelled = False
         self.orphans = 0
         self.closings: Counter[tuple[Stage.ValueType, Closing]] = Counter()
+        self.tally: Counter[tuple[Stage.ValueType, Outcome.ValueType, Reason.ValueType]] = Counter()
         self.flow = WaveFlow()
         self._expect_root()
 
@@ -210,6 +212,7 @@ class Walk:
         self._entries[task.unit_id] = entry
         self._open[task.unit_id] = entry
         self._fresh.append(expected)
+        self.flow.expect(task.unit_id)
         early = self._early.get((task.unit_id, task.input_digest))
         if early is not None and early.closing is not None:
             self._closable.append((task.unit_id, *early.closing))
@@ -270,6 +273,8 @@ class Walk:
         if isinstance(record, UnitDone):
             if entry.stage in _KEPT_FOR_BARRIERS:
                 entry.record = record
+            for count in record.counts:
+                self.tally[entry.stage, count.outcome, count.reason] += count.rows
             for follow_up in follow_ups(record, self._load):
                 self._expect(Expected(task=follow_up, handed_out=False))
         self.flow.take(unit_id, task, record)

@@ -19,10 +19,16 @@ class WaveFlow:
         self.planned_units: Counter[str] = Counter()
         self.candidates: Counter[str] = Counter()
         self.first_rounds: Counter[str] = Counter()
+        self.open_units: Counter[str] = Counter()
+
+    def expect(self, unit_id: str) -> None:
+        """Takes a unit that became expected."""
+        self.open_units[_wave(unit_id)] += 1
 
     def take(self, unit_id: str, task: UnitTask | None, record: UnitDone | UnitFailed) -> None:
         """Takes a unit that was closed, with the task it was expected with."""
-        wave = unit_id.split("/", 2)[1]
+        wave = _wave(unit_id)
+        self.open_units[wave] -= 1
         if record.stage == Stage.STAGE_CRAWL:
             self.crawled[wave] += 1
         elif record.stage == Stage.STAGE_PLAN and isinstance(record, UnitDone):
@@ -33,12 +39,21 @@ class WaveFlow:
         ):
             self.first_rounds[wave] += _first_round_rows(record)
 
+    def is_unfinished(self, wave: int, ranges: int) -> bool:
+        """Returns whether a wave that was handed out still has anything open."""
+        name = f"w{wave:04d}"
+        return self.planned_units[name] < ranges or self.open_units[name] > 0
+
     def is_open(self, wave: int, ranges: int) -> bool:
         """Returns whether a wave that was handed out still keeps the downloaders busy."""
         name = f"w{wave:04d}"
         if self.planned_units[name] < ranges:
             return True
         return self.first_rounds[name] < OPEN_SHARE * self.candidates[name]
+
+
+def _wave(unit_id: str) -> str:
+    return unit_id.split("/", 2)[1]
 
 
 def _first_round_rows(record: UnitDone | UnitFailed) -> int:

@@ -1,0 +1,160 @@
+"""Drives one job: follows its ledger, hands out what waits for a wave or phase, heals, finishes."""
+
+from __future__ import annotations
+
+import structlog
+
+from pairmill.bus.port import Bus, Outgoing, TopicPartition
+from pairmill.clock import Clock
+from pairmill.ledger.barriers import Expected
+from pairmill.ledger.follower import JobFollower
+from pairmill.stage.messages import task_message
+from pairmill.store.port import ObjectStore
+from pairmill.units import JOBS_TOPIC, STAGE_TOPICS, key_partition
+from pairmill_gateway.handout import HandOut
+from pairmill_gateway.healing import Healer
+from pairmill_gateway.ports import Finisher, StatusSink
+from pairmill_gateway.status import JobStatus, status_of
+from pairmill_protos.job.v1.job_pb2 import JobEnded
+from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, Stage, UnitTask
+
+log = structlog.get_logger(__name__)
+
+_HEAL_SECONDS = 2.0
+_STATUS_SECONDS = 0.5
+_SCAN = 1000
+_HANDED_OUT = (Stage.STAGE_CRAWL, Stage.STAGE_PLAN, Stage.STAGE_FINALISE)
+
+
+class JobDriver:
+    """Any number of drivers may act on a job: all they do may be done twice (U5)."""
+
+    def __init__(
+        self,
+        spec_ref: ObjectRef,
+        *,
+        bus: Bus,
+        store: ObjectStore,
+        clock: Clock,
+        finisher: Finisher,
+        sink: StatusSink,
+        reissue_after_seconds: float,
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._clock = clock
+        self._finisher = finisher
+        self._sink = sink
+        self._follower = JobFollower(bus, store, spec_ref)
+        self._hand_out = HandOut(self._follower.walk)
+        self._healer = Healer(bus, self._follower.root.spec, clock, reissue_after_seconds)
+        self._published = published_units(bus, self._follower.root.spec.job_id)
+        self._next_heal = 0.0
+        self._next_status = 0.0
+        self.ended: JobEnded | None = None
+
+    @property
+    def status(self) -> JobStatus:
+        """The job's status as of the last step."""
+        walk = self._follower.walk
+        state = self.ended.state if self.ended else "blocked" if walk.blocked() else walk.state.value
+        return status_of(self._follower, state, self._hand_out.waiting)
+
+    def step(self) -> bool:
+        """Does what can be done now; returns whether anything happened."""
+        fed = self._follower.catch_up()
+        for progress in self._follower.catch_up_progress():
+            self._healer.sign_of_life(progress.unit_id)
+        handed = self._hand_out.add(self._follower.walk.take_expected())
+        for unit in handed:
+            self._watch(unit.task)
+        published = self._publish(self._hand_out.take())
+        self._heal()
+        walk = self._follower.walk
+        if (walk.finished or walk.cancelled) and self.ended is None:
+            self._finish()
+        self._show()
+        return bool(fed or published)
+
+    def _publish(self, units: list[Expected]) -> int:
+        """Publishes units that are open and were not published before a restart."""
+        published = 0
+        for position, unit in enumerate(units):
+            if not self._is_open(unit.task):
+                continue
+            try:
+                for key, data in unit.attachments.items():
+                    self._store.put(key, data)
+                if unit.task.unit_id not in self._published:
+                    self._send(unit.task)
+                    published += 1
+            except Exception:
+                self._hand_out.put_back(units[position:])
+                raise
+            self._watch(unit.task)
+        return published
+
+    def _send(self, task: UnitTask) -> None:
+        self._bus.publish([task_message(self._bus, task, self._follower.root.spec)])
+
+    def _watch(self, task: UnitTask) -> None:
+        if self._is_open(task):
+            self._healer.note(task)
+
+    def _is_open(self, task: UnitTask) -> bool:
+        entry = self._follower.walk.entry(task.unit_id)
+        return entry is not None and entry.closing is None
+
+    def _heal(self) -> None:
+        if self._clock.monotonic() < self._next_heal:
+            return
+        self._next_heal = self._clock.monotonic() + _HEAL_SECONDS
+        self._follower.forget_closed()
+        for task in self._healer.lost(list(self._follower.walk.open_units())):
+            log.warning("unit_handed_out_again", unit=task.unit_id)
+            self._send(task)
+            self._healer.note(task)
+
+    def _finish(self) -> None:
+        self.ended = self._finisher.finish(self._follower)
+        job_id = self.ended.job_id
+        key = f"{job_id}/end".encode()
+        self._bus.publish(
+            [
+                Outgoing(
+                    topic=JOBS_TOPIC,
+                    partition=key_partition(job_id.encode(), self._bus.partitions(JOBS_TOPIC)),
+                    key=key,
+                    value=self.ended.SerializeToString(),
+                )
+            ]
+        )
+        log.info("job_ended", job=job_id, state=self.ended.state)
+
+    def _show(self) -> None:
+        if self.ended is not None or self._clock.monotonic() >= self._next_status:
+            self._next_status = self._clock.monotonic() + _STATUS_SECONDS
+            self._sink.show(self.status)
+
+
+def published_units(bus: Bus, job_id: str) -> frozenset[str]:
+    """Returns the units of a job whose tasks a gateway published before, as far as still on the bus.
+
+    A restarted gateway leaves those alone; if one of them got lost, healing finds out (U5).
+    """
+    prefix = f"{job_id}/"
+    found: set[str] = set()
+    for stage in _HANDED_OUT:
+        for topic in STAGE_TOPICS[stage]:
+            for partition in range(bus.partitions(topic)):
+                found.update(_keys(bus, TopicPartition(topic, partition)))
+    return frozenset(unit_id for unit_id in found if unit_id.startswith(prefix))
+
+
+def _keys(bus: Bus, source: TopicPartition) -> list[str]:
+    keys: list[str] = []
+    position = 0
+    while messages := bus.read(source, start=position, max_records=_SCAN):
+        keys.extend(message.key.decode(errors="replace") for message in messages)
+        position = messages[-1].offset + 1
+    return keys

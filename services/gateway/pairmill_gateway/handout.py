@@ -1,0 +1,58 @@
+"""What may be handed out now: whole waves under flow control, plans and phases at once (U6)."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+
+from pairmill.ledger.barriers import Expected
+from pairmill.ledger.walk import Walk, wave_number
+from pairmill_protos.unit.v1.unit_pb2 import Stage
+
+MAX_OPEN_WAVES = 2
+MAX_UNFINISHED_WAVES = 32
+
+
+class HandOut:
+    """Holds back the crawl units of waves whose turn has not come. Flow control, not truth."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._ready: deque[Expected] = deque()
+        self._waiting: dict[int, list[Expected]] = defaultdict(list)
+        self._started: list[int] = []
+
+    def add(self, expected: list[Expected]) -> list[Expected]:
+        """Takes units that became expected; returns those that a stage has handed out itself."""
+        for unit in expected:
+            if unit.handed_out and unit.task.stage == Stage.STAGE_CRAWL:
+                self._waiting[wave_number(unit.task.unit_id)].append(unit)
+            elif unit.handed_out:
+                self._ready.append(unit)
+        return [unit for unit in expected if not unit.handed_out]
+
+    def take(self) -> list[Expected]:
+        """Returns the units to publish now."""
+        self._start_waves()
+        units = list(self._ready)
+        self._ready.clear()
+        return units
+
+    def put_back(self, units: list[Expected]) -> None:
+        """Takes units back that could not be published."""
+        self._ready.extendleft(reversed(units))
+
+    @property
+    def waiting(self) -> int:
+        """Number of waves that are held back."""
+        return len(self._waiting)
+
+    def _start_waves(self) -> None:
+        ranges, flow = self._walk.root.spec.plan.ranges, self._walk.flow
+        while self._waiting:
+            self._started = [wave for wave in self._started if flow.is_unfinished(wave, ranges)]
+            is_open = sum(flow.is_open(wave, ranges) for wave in self._started)
+            if is_open >= MAX_OPEN_WAVES or len(self._started) >= MAX_UNFINISHED_WAVES:
+                return
+            wave = min(self._waiting)
+            self._ready.extend(self._waiting.pop(wave))
+            self._started.append(wave)

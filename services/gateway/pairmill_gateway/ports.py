@@ -1,0 +1,25 @@
+"""What the gateway needs from outside besides bus and store."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pairmill.ledger.follower import JobFollower
+from pairmill_gateway.status import JobStatus
+from pairmill_protos.job.v1.job_pb2 import JobEnded
+
+
+class StatusSink(Protocol):
+    """Where people look for how far a job has come."""
+
+    def show(self, status: JobStatus) -> None:
+        """Shows the latest status of a job."""
+        ...
+
+
+class Finisher(Protocol):
+    """Writes what stands when a job has ended."""
+
+    def finish(self, follower: JobFollower) -> JobEnded:
+        """Writes ledger file, report and, last, the manifest; the same again gives the same."""
+        ...
