@@ -1,0 +1,125 @@
+"""The output folder of a run: its lock, its state folder, and the job it belongs to."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from pairmill.errors import ConfigurationError
+from pairmill_protos.job.v1.job_pb2 import JobSpec
+from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
+
+STATE_FOLDER = ".pairmill"
+_LOCK = "lock"
+_JOB = "job.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Where a run keeps the dataset and what it needs to go on."""
+
+    out: Path
+    state: Path
+
+    @property
+    def bus_url(self) -> str:
+        """Address of the embedded bus."""
+        return f"sqlite://{self.state / 'bus.db'}"
+
+    @property
+    def store_url(self) -> str:
+        """Address of the dataset's store."""
+        return f"file://{self.out}"
+
+    @property
+    def status_file(self) -> Path:
+        """Where the gateway writes how far the job has come."""
+        return self.state / "status.json"
+
+    @property
+    def logs(self) -> Path:
+        """Where the services' logs go."""
+        return self.state / "logs"
+
+
+def open_workspace(out: Path, state_dir: Path | None) -> Workspace:
+    """Returns the workspace, its folders made; raises ConfigurationError if it cannot be written."""
+    out = out.absolute()
+    state = (state_dir or out / STATE_FOLDER).absolute()
+    for folder, option in ((out, "--out"), (state, "--state-dir")):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{option}: {folder} cannot be made: {error.strerror}") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"{option}: {folder} is not writable; choose another folder")
+    return Workspace(out=out, state=state)
+
+
+@contextmanager
+def locked(workspace: Workspace) -> Iterator[None]:
+    """Holds the output folder; raises ConfigurationError if another run holds it."""
+    path = workspace.state / _LOCK
+    with path.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            holder = handle.read().strip() or "another process"
+            raise ConfigurationError(
+                f"--out: {workspace.out} is in use by {holder}; wait for it or choose another folder"
+            ) from error
+        handle.truncate(0)
+        handle.write(f"process {os.getpid()}")
+        handle.flush()
+        yield
+
+
+def pin_job(workspace: Workspace, spec: JobSpec, spec_ref: ObjectRef) -> None:
+    """Binds the folder to a job; raises ConfigurationError with the difference if it has another."""
+    path = workspace.state / _JOB
+    described = MessageToDict(spec, preserving_proto_field_name=True)
+    if path.exists():
+        held = json.loads(path.read_text())
+        if held["spec_sha256"] != spec_ref.sha256.hex():
+            lines = "\n".join(_differences(held["spec"], described))
+            raise ConfigurationError(
+                f"--out: {workspace.out} belongs to another job; use another folder, or the same "
+                f"settings as before. What differs (there -> here):\n{lines}"
+            )
+        return
+    text = json.dumps(
+        {
+            "job_id": spec.job_id,
+            "spec_key": spec_ref.key,
+            "spec_sha256": spec_ref.sha256.hex(),
+            "spec_bytes": spec_ref.bytes,
+            "spec": described,
+        },
+        indent=2,
+        sort_keys=True,
+    )
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted(there.keys() | here.keys()):
+            if key != "job_id":
+                yield from _differences(there.get(key), here.get(key), f"{name}.{key}".lstrip("."))
+    elif there != here:
+        yield f"  {name}: {_shown(there)} -> {_shown(here)}"
+
+
+def _shown(value: Any) -> str:
+    return "(unset)" if value is None else str(value)
