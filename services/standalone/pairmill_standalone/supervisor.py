@@ -74,11 +74,19 @@ class Supervisor:
         """Returns the process ids of the children that run."""
         return {child.spec.name: child.process.pid for child in self._children if child.process is not None}
 
-    def stop(self, *, grace_seconds: float) -> None:
-        """Ends all children: SIGTERM, and SIGKILL for those that are left after the grace time."""
+    def terminate(self) -> None:
+        """Asks all children to stop."""
         for child in self._children:
             if child.process is not None and child.process.poll() is None:
                 child.process.send_signal(signal.SIGTERM)
+
+    def any_alive(self) -> bool:
+        """Returns whether any child still runs."""
+        return any(child.process is not None and child.process.poll() is None for child in self._children)
+
+    def stop(self, *, grace_seconds: float) -> None:
+        """Ends all children: SIGTERM, and SIGKILL for those that are left after the grace time."""
+        self.terminate()
         deadline = self._clock.monotonic() + grace_seconds
         for child in self._children:
             if child.process is not None:

@@ -1,0 +1,76 @@
+# Everything that is done with this repository. `make help` lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+OUT ?= out/demo
+SOURCES := libs services tests hatch_build.py
+
+.PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-faults \
+        test-readers check fmt bench docs clean distclean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the virtual environment and install Pairmill in it (quick when repeated)
+
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(shell find protos -name '*.proto')
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Python 3.11 to 3.13 is needed, set PYTHON="'
+	@if command -v uv >/dev/null 2>&1; then \
+	  { test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV); } && \
+	  PIP_CONSTRAINT= UV_BUILD_CONSTRAINT=constraints.txt uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[all,dev]'; \
+	else \
+	  { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && \
+	  PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,dev]'; \
+	fi
+	@touch $@
+
+proto: setup ## Generate the package of the protobuf schemas again
+	$(BIN)/python hatch_build.py
+
+demo: setup ## Build a dataset from a synthetic web and compare it with the known truth
+	$(BIN)/pairmill demo --out $(OUT)
+
+test: check test-unit test-contract test-integration test-e2e ## Everything that has to pass before a change lands
+
+test-unit: setup ## Pure code, in seconds
+	$(BIN)/python -m pytest -q tests/unit
+
+test-contract: setup ## One suite per port, over every adapter
+	$(BIN)/python -m pytest -q tests/contract
+
+test-integration: setup ## Services against real parts on loopback
+	$(BIN)/python -m pytest -q tests/integration
+
+test-e2e: setup ## Whole runs: truth, audit, readers, a few seeded kills
+	$(BIN)/python -m pytest -q tests/e2e -m 'not long'
+
+test-faults: setup ## The long form: whole runs under every fault of docs/reliability.md
+	$(BIN)/python -m pytest -q tests/e2e -m 'faults or long' --timeout 1800
+
+check: setup ## Lint, formats and types; changes nothing
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check -q $(SOURCES)
+	$(BIN)/buf lint
+	$(BIN)/mypy
+	$(BIN)/python -m pairmill_standalone.docs --check
+
+fmt: setup ## Bring the code into shape
+	$(BIN)/ruff check --fix -q $(SOURCES) || true
+	$(BIN)/ruff format -q $(SOURCES)
+	$(BIN)/buf format -w
+
+docs: setup ## Write the generated pages of docs/
+	$(BIN)/python -m pairmill_standalone.docs
+
+bench: setup ## Measure; figures go into docs/benchmarks.md
+	$(BIN)/python -m tests.bench
+
+clean: ## Remove what runs and tests leave
+	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+distclean: clean ## Remove the environment and the generated package as well
+	rm -rf $(VENV) libs/pairmill_protos

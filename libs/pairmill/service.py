@@ -1,0 +1,145 @@
+"""The frame of every stage's process: bus, store, loop, admin port, signals. Mains name the parts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from pairmill.bus.factory import open_bus
+from pairmill.clock import SystemClock
+from pairmill.errors import ConfigurationError
+from pairmill.stage.checkpoints import Checkpoints, KillAt, NoCheckpoints
+from pairmill.stage.loop import GAVE_UP, LoopSettings, StageLoop
+from pairmill.stage.port import Handler
+from pairmill.stage.standing import LedgerRegistry
+from pairmill.store.factory import open_store
+from pairmill.telemetry.admin import AdminServer
+from pairmill.telemetry.metrics import StageMetrics
+from pairmill.units import STAGE_TOPICS
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """What every stage's process needs to know."""
+
+    bus_url: str  # address of the bus, such as sqlite:///folder/bus.db
+    store_url: str  # address of the object store, such as file:///folder
+    member: str  # name of this process in its consumer group, the same after a restart
+    scratch: Path  # folder for the attempts' private files
+    units_in_flight: int = 2  # units at work at once
+    waiting_per_partition: int = 4  # tasks in hand of one partition before it is paused
+    stop_seconds: float = 20.0  # time to end cleanly after SIGTERM
+    give_up_seconds: float | None = None  # end after so long an outage; unset waits for ever
+    admin_port: int = 0  # port of /metrics, /livez and /readyz; 0 takes any free one
+    log_level: str = "info"  # debug, info, warning or error
+    reason_file: Path | None = None  # where the reason of a final exit is left for the supervisor
+    watch_stdin: bool = False  # end when standard input ends: the supervisor is gone
+    kill_at: str = ""  # tests only: point:n, ends the process with SIGKILL there
+
+
+def run_stage(
+    config: ServiceConfig,
+    handler: Handler,
+    *,
+    name: str,
+    group: str,
+    registry: CollectorRegistry,
+) -> int:
+    """Runs a handler as a service until it is told to stop; returns the process's exit code."""
+    with ExitStack() as stack:
+        bus = stack.enter_context(open_bus(config.bus_url))
+        store = stack.enter_context(open_store(config.store_url))
+        stack.callback(handler.close)
+        loop = StageLoop(
+            _loop_settings(config, handler, group),
+            handler,
+            bus=bus,
+            store=store,
+            registry=LedgerRegistry(bus, store),
+            clock=SystemClock(),
+            observer=StageMetrics(registry, service=name),
+            checkpoints=_checkpoints(config.kill_at),
+        )
+        stack.enter_context(
+            AdminServer(
+                port=config.admin_port,
+                registry=registry,
+                live={"loop": loop.is_live},
+                ready={"loop": loop.is_ready},
+            )
+        )
+        _stop_on_signals(loop.request_stop)
+        if config.watch_stdin:
+            end_with_parent()
+        log.info("service_started", group=group, member=config.member)
+        code = loop.run()
+        if code == GAVE_UP:
+            leave_reason(config.reason_file, loop.gave_up)
+        log.info("service_stopped", exit_code=code)
+        return code
+
+
+def exit_code_of(main: Callable[[], int], reason_file: Path | None) -> int:
+    """Returns main's exit code; 2 with the message on stderr where the configuration is wrong."""
+    try:
+        return main()
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        leave_reason(reason_file, str(error))
+        return 2
+
+
+def leave_reason(path: Path | None, reason: str) -> None:
+    """Writes why the process ends for whoever started it."""
+    if path is not None:
+        path.write_text(reason)
+
+
+def end_with_parent() -> None:
+    """Ends this process as soon as the one that holds the other end of its standard input is gone."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os._exit(1)  # work in hand is repeated by the next run (U2)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def _loop_settings(config: ServiceConfig, handler: Handler, group: str) -> LoopSettings:
+    return LoopSettings(
+        group=group,
+        topics=STAGE_TOPICS[handler.stage],
+        member=config.member,
+        scratch=config.scratch,
+        units_in_flight=config.units_in_flight,
+        waiting_per_partition=config.waiting_per_partition,
+        stop_seconds=config.stop_seconds,
+        give_up_seconds=config.give_up_seconds,
+    )
+
+
+def _checkpoints(kill_at: str) -> Checkpoints:
+    if not kill_at:
+        return NoCheckpoints()
+    point, _, passage = kill_at.partition(":")
+    try:
+        return KillAt(point, int(passage or "1"))
+    except ValueError as error:
+        raise ConfigurationError(f"PAIRMILL_KILL_AT: {error}") from error
+
+
+def _stop_on_signals(request_stop: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: request_stop())
