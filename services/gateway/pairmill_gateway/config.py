@@ -1,0 +1,23 @@
+"""What the gateway's process needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConfig:
+    """Settings of a gateway that drives one job on this machine."""
+
+    bus_url: str  # address of the bus, such as sqlite:///folder/bus.db
+    store_url: str  # address of the object store, such as file:///folder
+    spec_key: str  # object that holds the job's spec
+    spec_sha256: str  # its SHA-256, hex
+    status_file: Path  # where the latest status is written for whoever watches
+    reissue_after_seconds: float = 30.0  # silence after which a lost unit is handed out again
+    poll_seconds: float = 0.1  # pause between two looks at the ledger when nothing happens
+    give_up_seconds: float | None = None  # end after so long an outage; unset waits for ever
+    log_level: str = "info"  # debug, info, warning or error
+    reason_file: Path | None = None  # where the reason of a final exit is left for the supervisor
+    watch_stdin: bool = False  # end when standard input ends: the supervisor is gone
