@@ -1,0 +1,74 @@
+"""From options of the command line to an admitted job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pairmill.errors import ConfigurationError
+from pairmill.jobspec.profiles import profile, uses_bundle_thresholds
+from pairmill.jobspec.settings import apply_settings
+from pairmill_gateway.admission import Admission, WatList, admit, normalise_wats
+from pairmill_models.bundle import Bundle
+from pairmill_protos.job.v1.job_pb2 import JobSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a user asks for."""
+
+    wats: Sequence[str]
+    profile: str = "default"
+    crawl: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+    sample_rate: float | None = None
+
+
+def build_spec(request: JobRequest, bundle: Bundle) -> JobSpec:
+    """Returns the spec with all defaults filled in: profile, then bundle, then single settings."""
+    spec = profile(request.profile)
+    spec.crawl = request.crawl
+    spec.bundle.name = bundle.name
+    spec.bundle.revision = bundle.revision
+    spec.bundle.digest = bundle.digest
+    spec.bundle.dimensions = bundle.dimensions
+    if uses_bundle_thresholds(spec):
+        fill_bundle_thresholds(spec, bundle)
+    if request.sample_rate is not None:
+        spec.plan.sample_rate = request.sample_rate
+    if request.limit is not None:
+        if request.limit < 1:
+            raise ConfigurationError(f"--limit: {request.limit} is too small; at least 1")
+        spec.plan.limit_per_range = -(-request.limit // spec.plan.ranges)
+    apply_settings(spec, dict(request.settings))
+    return spec
+
+
+def fill_bundle_thresholds(spec: JobSpec, bundle: Bundle) -> None:
+    """Takes over the thresholds that the bundle recommends for its model."""
+    recommended = bundle.thresholds
+    spec.score.min_similarity.update(recommended.min_similarity)
+    for name in ("max_unsafe_score", "max_watermark_score", "max_toxicity", "min_aesthetic_score"):
+        value = getattr(recommended, name)
+        if value is not None:
+            setattr(spec.score, name, value)
+
+
+def admit_request(request: JobRequest, bundle: Bundle) -> Admission:
+    """Returns the pinned job of a request; raises ConfigurationError with everything wrong."""
+    return admit(build_spec(request, bundle), tuple(request.wats))
+
+
+def collect_wats(named: Sequence[str], lists: Sequence[Path]) -> WatList:
+    """Returns the WATs named one by one and those of list files, with the lines that are bad."""
+    lines = list(named)
+    for path in lists:
+        try:
+            lines.extend(path.read_text().splitlines())
+        except OSError as error:
+            raise ConfigurationError(f"--wat-list: {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"--wat-list: {path}: not a text file") from error
+    return normalise_wats(lines)
