@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pairmill.ledger.root import JobRoot, Load
 from pairmill.units import new_task, reference_list
 from pairmill_protos.unit.v1.unit_pb2 import (
+    FollowUps,
     ObjectRef,
     PlanInput,
     References,
@@ -40,6 +41,13 @@ def references(listed: References, load: Load) -> list[ObjectRef]:
 def outputs_of_role(record: UnitDone, role: str, load: Load) -> list[ObjectRef]:
     """Returns a record's outputs of one role, in their order."""
     return [ref for ref in references(record.outputs, load) if ref.role == role]
+
+
+def follow_ups(record: UnitDone, load: Load) -> list[UnitTask]:
+    """Returns the tasks that follow a unit, reading the object that lists them if there are many."""
+    if record.follow_ups.HasField("listed"):
+        return list(FollowUps.FromString(load(record.follow_ups.listed)).inline)
+    return list(record.follow_ups.inline)
 
 
 def plan_task(

@@ -58,6 +58,10 @@ class JobFollower:
                 fed += 1
         return fed
 
+    def last_place(self) -> int:
+        """Returns the place in the ledger of the last fact read, -1 if there is none."""
+        return self._ledger.position - 1
+
     def catch_up_progress(self) -> list[Progress]:
         """Reads all new signs of life of the job's units and counts their starts (U13)."""
         seen = []

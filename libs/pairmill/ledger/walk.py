@@ -14,14 +14,14 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pairmill.ledger.barriers import Expected, plan_task
+from pairmill.ledger.barriers import Expected, follow_ups, plan_task
 from pairmill.ledger.finalisation import next_phase
+from pairmill.ledger.paths import ancestors, wave_number
 from pairmill.ledger.root import JobRoot, Load
 from pairmill.ledger.waves import WaveFlow
 from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
 from pairmill_protos.unit.v1.unit_pb2 import (
     FinalisePhase,
-    FollowUps,
     LedgerRecord,
     Stage,
     UnitDone,
@@ -70,7 +70,7 @@ class Entry:
 class _Early:
     """What the ledger said of a pair so far, whether or not it is expected."""
 
-    failed_attempts: set[str] = field(default_factory=set)
+    failed_attempts: dict[str, int] = field(default_factory=dict)  # attempt to place in the ledger
     last_error: str = ""
     closing: tuple[Closing, int, UnitDone | UnitFailed] | None = None
 
@@ -85,6 +85,7 @@ class Walk:
         self._open: dict[str, Entry] = {}
         self._early: dict[tuple[str, bytes], _Early] = {}
         self._fresh: list[Expected] = []
+        self._failed: set[str] = set()
         self._closable: deque[tuple[str, Closing, int, UnitDone | UnitFailed]] = deque()
         self._crawl_open: Counter[int] = Counter()
         self._plan_open: Counter[int] = Counter()
@@ -116,6 +117,12 @@ class Walk:
         """Returns the units that became expected since the last call."""
         fresh, self._fresh = self._fresh, []
         return fresh
+
+    def take_failed(self) -> list[UnitTask]:
+        """Returns the units that failed since the last call and are still open: to be tried again."""
+        failed, self._failed = self._failed, set()
+        tasks = (self._open[unit_id].task for unit_id in sorted(failed) if unit_id in self._open)
+        return [task for task in tasks if task is not None]
 
     # What it says
 
@@ -180,15 +187,17 @@ class Walk:
             return entry.digest == digest and entry.closing is None
         return not any(self._is_closed(ancestor) for ancestor in ancestors(unit_id))
 
-    def blocked(self) -> tuple[str, str] | None:
-        """Returns (unit, error) of a unit that may not be given up and failed three times (U13)."""
+    def blocked(self, after: int = -1) -> tuple[str, str] | None:
+        """Returns (unit, error) of a unit that may not be given up and failed three times (U13).
+
+        Only failures later in the ledger than `after` count: those before were forgiven by a resume.
+        """
         for unit_id, entry in self._open.items():
             early = self._early.get((unit_id, entry.digest))
-            if (
-                early is not None
-                and entry.stage in NEVER_DEAD
-                and len(early.failed_attempts) >= MAX_UNIT_FAILURES
-            ):
+            if early is None or entry.stage not in NEVER_DEAD:
+                continue
+            failures = sum(place > after for place in early.failed_attempts.values())
+            if failures >= MAX_UNIT_FAILURES:
                 return unit_id, early.last_error
         return None
 
@@ -233,10 +242,15 @@ class Walk:
         self._take_closing(done.unit_id, done.input_digest, (Closing.DONE, sequence, done))
 
     def _take_failed(self, sequence: int, failed: UnitFailed) -> None:
+        entry = self._entries.get(failed.unit_id)
+        if entry is not None and (entry.digest != failed.input_digest or entry.closing is not None):
+            self.orphans += 1
+            return
         early = self._early.setdefault((failed.unit_id, failed.input_digest), _Early())
-        early.failed_attempts.add(failed.attempt)
+        early.failed_attempts.setdefault(failed.attempt, sequence)
         early.last_error = f"{failed.error_class}: {failed.error}"
         if failed.stage in NEVER_DEAD or len(early.failed_attempts) < MAX_UNIT_FAILURES:
+            self._failed.add(failed.unit_id)
             return
         self._take_closing(failed.unit_id, failed.input_digest, (Closing.FAILED, sequence, failed))
 
@@ -366,25 +380,3 @@ class Walk:
 
 
 _KEPT_FOR_BARRIERS = frozenset({Stage.STAGE_CRAWL, Stage.STAGE_PLAN, Stage.STAGE_SCORE, Stage.STAGE_FINALISE})
-
-
-def follow_ups(record: UnitDone, load: Load) -> list[UnitTask]:
-    """Returns the tasks that follow a unit, reading the object that lists them if there are many."""
-    if record.follow_ups.HasField("listed"):
-        return list(FollowUps.FromString(load(record.follow_ups.listed)).inline)
-    return list(record.follow_ups.inline)
-
-
-def ancestors(unit_id: str) -> Iterator[str]:
-    """Yields the ids that a unit's id extends, nearest first: ids grow by `/x` and `.x`."""
-    for position in range(len(unit_id) - 1, 0, -1):
-        if unit_id[position] in "/.":
-            yield unit_id[:position]
-
-
-def wave_number(unit_id: str) -> int:
-    """Returns the wave of a unit whose id is `JOB/w<wave>/…`; raises ValueError for others."""
-    part = unit_id.split("/", 2)[1]
-    if not part.startswith("w"):
-        raise ValueError(f"unit {unit_id} belongs to no wave")
-    return int(part[1:])

@@ -46,9 +46,11 @@ class JobDriver:
         self._finisher = finisher
         self._sink = sink
         self._follower = JobFollower(bus, store, spec_ref)
+        self._follower.catch_up()
         self._hand_out = HandOut(self._follower.walk)
         self._healer = Healer(bus, self._follower.root.spec, clock, reissue_after_seconds)
         self._published = published_units(bus, self._follower.root.spec.job_id)
+        self._resumed_at = self._follower.last_place()
         self._next_heal = 0.0
         self._next_status = 0.0
         self.ended: JobEnded | None = None
@@ -57,8 +59,9 @@ class JobDriver:
     def status(self) -> JobStatus:
         """The job's status as of the last step."""
         walk = self._follower.walk
-        state = self.ended.state if self.ended else "blocked" if walk.blocked() else walk.state.value
-        return status_of(self._follower, state, self._hand_out.waiting)
+        blocked = walk.blocked(after=self._resumed_at)
+        state = self.ended.state if self.ended else "blocked" if blocked else walk.state.value
+        return status_of(self._follower, state, self._hand_out.waiting, blocked)
 
     def step(self) -> bool:
         """Does what can be done now; returns whether anything happened."""
@@ -69,8 +72,10 @@ class JobDriver:
         for unit in handed:
             self._watch(unit.task)
         published = self._publish(self._hand_out.take())
-        self._heal()
         walk = self._follower.walk
+        for task in walk.take_failed():
+            self._hand_out_again(task)
+        self._heal()
         if (walk.finished or walk.cancelled) and self.ended is None:
             self._finish()
         self._show()
@@ -111,9 +116,12 @@ class JobDriver:
         self._next_heal = self._clock.monotonic() + _HEAL_SECONDS
         self._follower.forget_closed()
         for task in self._healer.lost(list(self._follower.walk.open_units())):
-            log.warning("unit_handed_out_again", unit=task.unit_id)
-            self._send(task)
-            self._healer.note(task)
+            self._hand_out_again(task)
+
+    def _hand_out_again(self, task: UnitTask) -> None:
+        log.warning("unit_handed_out_again", unit=task.unit_id)
+        self._send(task)
+        self._healer.note(task)
 
     def _finish(self) -> None:
         self.ended = self._finisher.finish(self._follower)

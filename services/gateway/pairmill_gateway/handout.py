@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 
 from pairmill.ledger.barriers import Expected
-from pairmill.ledger.walk import Walk, wave_number
+from pairmill.ledger.paths import wave_number
+from pairmill.ledger.walk import Walk
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 
 MAX_OPEN_WAVES = 2

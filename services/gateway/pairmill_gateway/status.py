@@ -33,10 +33,11 @@ class JobStatus:
         return asdict(self)
 
 
-def status_of(follower: JobFollower, state: str, waves_waiting: int) -> JobStatus:
-    """Returns the status that the walk shows now."""
+def status_of(
+    follower: JobFollower, state: str, waves_waiting: int, blocked: tuple[str, str] | None
+) -> JobStatus:
+    """Returns the status that the walk shows now; `blocked` is the unit that holds the job up."""
     walk = follower.walk
-    blocked = walk.blocked()
     return JobStatus(
         job_id=follower.root.spec.job_id,
         state=state,

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairmill.ledger.walk import Closing, JobState, Walk, ancestors, follow_ups
+from pairmill.ledger.barriers import follow_ups
+from pairmill.ledger.paths import ancestors
+from pairmill.ledger.walk import Closing, JobState, Walk
 from pairmill_protos.unit.v1.unit_pb2 import Cancel, LedgerRecord, Stage, UnitTask
 from tests.fakes.ledger import ToyJob, toy_root
 
