@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,8 @@ import pytest
 
 from pairmill.spill import PartitionSpill
 
-SCHEMA = pa.schema([pa.field("number", pa.int64()), pa.field("text", pa.string())])
+FIELDS: list[pa.Field[Any]] = [pa.field("number", pa.int64()), pa.field("text", pa.string())]
+SCHEMA = pa.schema(FIELDS)
 
 
 @pytest.mark.parametrize("max_rows", [1, 7, 10_000], ids=["spills each", "spills some", "stays in memory"])
