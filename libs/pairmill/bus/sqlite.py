@@ -1,0 +1,187 @@
+"""The embedded bus: one SQLite file shared by several processes of one machine (U20).
+
+A publish is durable when it returns. Reads are closed at once, so that the write-ahead log can be
+folded back. Membership in a group is a lease by the machine's boot clock; nothing but politeness and
+economy depends on it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pairmill.bus.local_disk import refuse_network_disk
+from pairmill.bus.port import Message, Outgoing, TopicPartition
+from pairmill.bus.sqlite_consumer import SqliteConsumer
+from pairmill.bus.sqlite_file import connect, create_tables, transaction, translated
+from pairmill.bus.sqlite_rows import READ, encode_headers, message_of
+from pairmill.errors import ConfigurationError
+
+
+class SqliteBus:
+    """A broker in a file. Thread-safe but for its consumers; create it after fork."""
+
+    def __init__(self, path: Path, *, session_seconds: float = 10.0) -> None:
+        refuse_network_disk(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._session_seconds = session_seconds
+        self._lock = threading.RLock()
+        self._connection = connect(path)
+        self._partitions: dict[str, int] = {}
+        create_tables(self._connection)
+
+    def __enter__(self) -> Self:
+        """Returns itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes the file."""
+        self.close()
+
+    def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Appends all messages in one durable transaction."""
+        if not messages:
+            return
+        now = time.time()
+        with self._lock, transaction(self._connection):
+            for message in messages:
+                self._append(message, now)
+
+    def _append(self, message: Outgoing, now: float) -> None:
+        row = self._connection.execute(
+            "UPDATE ends SET next_offset = next_offset + 1 WHERE topic = ? AND partition = ? "
+            "RETURNING next_offset - 1",
+            (message.topic, message.partition),
+        ).fetchone()
+        if row is None:
+            raise ConfigurationError(f"the bus has no partition {message.topic}/{message.partition}")
+        self._connection.execute(
+            "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                message.topic,
+                message.partition,
+                row[0],
+                message.key,
+                message.value,
+                encode_headers(message.headers),
+                now,
+            ),
+        )
+
+    def consumer(self, *, group: str, topics: Sequence[str], member: str) -> SqliteConsumer:
+        """Joins a group with a connection of its own."""
+        for topic in topics:
+            self.partitions(topic)
+        return SqliteConsumer(
+            connect(self._path),
+            group=group,
+            topics=tuple(topics),
+            member=member,
+            session_seconds=self._session_seconds,
+        )
+
+    def partitions(self, topic: str) -> int:
+        """Returns the number of partitions of a topic."""
+        if topic not in self._partitions:
+            rows = self._query("SELECT partitions FROM topics WHERE name = ?", (topic,))
+            if not rows:
+                raise ConfigurationError(f"the bus has no topic {topic!r}; create the topics first")
+            self._partitions[topic] = int(rows[0][0])
+        return self._partitions[topic]
+
+    def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
+        """Returns messages from an offset on, without any group."""
+        rows = self._query(READ, (source.topic, source.partition, start, max_records))
+        return [message_of(row) for row in rows]
+
+    def end_offset(self, source: TopicPartition) -> int:
+        """Returns the offset that the next message will have."""
+        rows = self._query(
+            "SELECT next_offset FROM ends WHERE topic = ? AND partition = ?",
+            (source.topic, source.partition),
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def committed(self, group: str, source: TopicPartition) -> int | None:
+        """Returns the group's committed offset, or None."""
+        rows = self._query(
+            "SELECT next_offset FROM offsets WHERE name = ? AND topic = ? AND partition = ?",
+            (group, source.topic, source.partition),
+        )
+        return int(rows[0][0]) if rows else None
+
+    def topic_epoch(self, topic: str) -> str:
+        """Returns a name drawn when the topic was made."""
+        rows = self._query("SELECT epoch FROM topics WHERE name = ?", (topic,))
+        return str(rows[0][0]) if rows else ""
+
+    def ping(self) -> None:
+        """Raises RetriableError if the file cannot be read now."""
+        self._query("SELECT 1", ())
+
+    def close(self) -> None:
+        """Closes the connection."""
+        with self._lock:
+            self._connection.close()
+
+    # What operators and tests do
+
+    def create_topic(self, topic: str, partitions: int) -> None:
+        """Creates a topic; an existing one keeps its partitions."""
+        with self._lock, transaction(self._connection):
+            created = self._connection.execute(
+                "INSERT OR IGNORE INTO topics VALUES (?, ?, ?)", (topic, partitions, secrets.token_hex(8))
+            )
+            if created.rowcount:
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO ends VALUES (?, ?, 0)",
+                    [(topic, partition) for partition in range(partitions)],
+                )
+
+    def delete_topic(self, topic: str) -> None:
+        """Deletes a topic with its messages and its groups' offsets."""
+        with self._lock, transaction(self._connection):
+            for table in ("ends", "messages", "offsets"):
+                self._connection.execute(f"DELETE FROM {table} WHERE topic = ?", (topic,))
+            self._connection.execute("DELETE FROM topics WHERE name = ?", (topic,))
+        self._partitions.pop(topic, None)
+
+    def delete_group(self, group: str) -> None:
+        """Forgets a group's offsets and members."""
+        with self._lock, transaction(self._connection):
+            self._connection.execute("DELETE FROM offsets WHERE name = ?", (group,))
+            self._connection.execute("DELETE FROM members WHERE name = ?", (group,))
+            self._connection.execute("UPDATE groups SET generation = generation + 1 WHERE name = ?", (group,))
+
+    def reset_offsets(self, group: str, topic: str, *, to_end: bool) -> None:
+        """Sets a group's offsets of a topic; its members start from there."""
+        with self._lock, transaction(self._connection):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO offsets SELECT ?, topic, partition, CASE WHEN ? THEN next_offset "
+                "ELSE 0 END FROM ends WHERE topic = ?",
+                (group, to_end, topic),
+            )
+            self._connection.execute("UPDATE groups SET generation = generation + 1 WHERE name = ?", (group,))
+
+    def trim(self, source: TopicPartition, before: int) -> None:
+        """Deletes messages with smaller offsets."""
+        with self._lock, transaction(self._connection):
+            self._connection.execute(
+                'DELETE FROM messages WHERE topic = ? AND partition = ? AND "offset" < ?',
+                (source.topic, source.partition, before),
+            )
+
+    def _query(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with self._lock, translated():
+            return self._connection.execute(statement, values).fetchall()
