@@ -220,6 +220,34 @@ SAMPLES: Final = _schema(
 )
 """Role `samples`: the final parquet, LAION's columns first."""
 
+TRAIN_INDEX: Final = _schema(
+    [
+        pa.field("key", pa.string()),  # sample_id in hex: the WebDataset key
+        pa.field("url", pa.string()),
+        pa.field("caption", pa.string()),  # equals text
+        pa.field("sample_id", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("original_width", pa.int32()),
+        pa.field("original_height", pa.int32()),
+        pa.field("content_sha256", pa.string()),
+        pa.field("md5", pa.string()),
+        pa.field("phash", pa.string()),
+        pa.field("cluster_id", pa.string()),
+        pa.field("page_url", pa.string()),
+        pa.field("crawl", pa.string()),
+        pa.field("wat_file", pa.string()),
+        pa.field("warc_offset", pa.int64()),
+        pa.field("rule_version", pa.string()),
+        pa.field("image_path", pa.string()),  # member of the tar
+        pa.field("tar_offset", pa.int64()),  # of the image's bytes in this tar
+        pa.field("tar_size", pa.int64()),
+    ]
+)
+"""Role `train_index`: one row per sample of a tar of `train/`, in its order.
+
+All but the last three columns also stand in the sample's `.json`: what U0 compares exactly.
+"""
+
 
 def versioned(schema: pa.Schema) -> pa.Schema:
     """Returns the schema with `schema_version` in its file metadata."""
