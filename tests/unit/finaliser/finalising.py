@@ -41,8 +41,8 @@ def job(*, base_kind: str = "", **rules: Any) -> JobSpec:
         "choose_by_url": True,
         "max_per_domain": 7,
         "train_shard_samples": 5,
-        "scatter_block": 2,
-        "partition_rows": 12,
+        "scatter_block": 3,
+        "partition_rows": 30,
         "band_cap": 1000,
     }
     spec = JobSpec(

@@ -210,7 +210,7 @@ def test_u12_a_refilter_makes_verdicts_anew_from_stored_samples(tmp_path: Path, 
     finaliser = finished(tmp_path, rows)
     base = finaliser.outputs("samples")
     ranges = len(finaliser.phases[FinalisePhase.FINALISE_PHASE_WRITE_DATA])
-    spec = job(base_kind="refilter", max_per_domain=3, partition_rows=12 if aligned else 40)
+    spec = job(base_kind="refilter", max_per_domain=3, partition_rows=30 if aligned else 45)
     spec.job_id = "j2"
     spec.score.min_similarity["*"] = 0.3
     spec.base.scored.CopyFrom(reference_list(base, "j2")[0])
