@@ -122,20 +122,22 @@ class Recount:
             for number, rows in zip(*np.unique(ends[ends >= 0], return_counts=True), strict=True):
                 judged.final[pairs[int(number)]] += int(rows)
             judged.candidates += int((group.any_of(CANDIDATE_FACTS) | group.any_of(DATA_FACTS)).sum())
-            for problem, flags in group.problems(promises):
-                self._note(judged, problem, group, np.flatnonzero(flags))
+            for problem, fact, flags in group.problems(promises):
+                self._note(judged, problem, fact, group, np.flatnonzero(flags))
         if promises.is_cancelled:
             judged.final[CANCELLED, CANCELLED] = judged.candidates - judged.final.total()
         judged.final = +judged.final
         return judged
 
-    def _note(self, judged: Judged, problem: str, group: _Group, places: npt.NDArray[np.intp]) -> None:
+    def _note(
+        self, judged: Judged, problem: str, fact: Fact, group: _Group, places: npt.NDArray[np.intp]
+    ) -> None:
         if not len(places):
             return
         judged.problems[problem] += len(places)
         examples = judged.examples.setdefault(problem, [])
         for place in places[: max(0, MAX_EXAMPLES - len(examples))]:
-            identifier, file = group.example(int(place))
+            identifier, file = group.example(int(place), fact)
             examples.append((self._paths[file], identifier))
 
 
@@ -170,9 +172,12 @@ class _Group:
             total += self._counts[kind]
         return total
 
-    def example(self, place: int) -> tuple[str, int]:
-        """Returns an id in hex and a file that has it."""
-        row = int(self._first[place])
+    def example(self, place: int, fact: Fact) -> tuple[str, int]:
+        """Returns an id in hex and a file that says this of it, or any file that has it."""
+        rows = np.flatnonzero(self._of == place)
+        kinds = DATA_FACTS if fact in DATA_FACTS else (fact,)
+        telling = rows[np.isin(self._fact[rows], kinds)]
+        row = int(telling[-1] if len(telling) else rows[0])
         high, low = self._ids[row]
         return f"{int(high):016x}{int(low):016x}", int(self._file[row])
 
@@ -184,31 +189,34 @@ class _Group:
             ends[self._of[rows]] = self._end[rows]
         return ends
 
-    def problems(self, promises: Promises) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-        """Yields every rule in plain words with the ids that break it."""
+    def problems(self, promises: Promises) -> Iterator[tuple[str, Fact, npt.NDArray[np.bool_]]]:
+        """Yields every rule in plain words, the fact that breaks it, and the ids that do."""
         has, data = self._counts, self.any_of(DATA_FACTS)
-        passed, dead = has[Fact.PASSED] > 0, has[Fact.DEAD] > 0
+        passed, dead, kept = has[Fact.PASSED] > 0, has[Fact.DEAD] > 0, has[Fact.KEPT] > 0
         scored = self.any_of((Fact.KEPT, Fact.FILTERED))
-        yield "stands twice in the shard indexes", self.sum_of((Fact.PASSED, Fact.FAILED)) > 1
-        yield "stands twice in data/", self.sum_of(DATA_FACTS) > 1
-        yield "stands twice among the dead letters", has[Fact.DEAD] > 1
-        yield "has two rows of embeddings", has[Fact.EMBEDDED] > 1
-        yield "stands twice in train/", has[Fact.TRAINED] > 1
-        yield "stands in data/, but no shard index has it as downloaded", data & ~passed
-        yield "has a row in data/ and is a dead letter as well", data & dead
-        yield "failed to download and is a dead letter as well", (has[Fact.FAILED] > 0) & dead
-        yield "has embeddings, but no shard index has it as downloaded", (has[Fact.EMBEDDED] > 0) & ~passed
-        yield "has a verdict by scores, but no embeddings", scored & (has[Fact.EMBEDDED] == 0)
-        yield "stands in train/, but is not kept", (has[Fact.TRAINED] > 0) & (has[Fact.KEPT] == 0)
+        embedded, trained = has[Fact.EMBEDDED] > 0, has[Fact.TRAINED] > 0
+        twice = self.sum_of((Fact.PASSED, Fact.FAILED)) > 1
+        yield "stands twice in the shard indexes", Fact.PASSED, twice
+        yield "stands twice in data/", Fact.KEPT, self.sum_of(DATA_FACTS) > 1
+        yield "stands twice among the dead letters", Fact.DEAD, has[Fact.DEAD] > 1
+        yield "has two rows of embeddings", Fact.EMBEDDED, has[Fact.EMBEDDED] > 1
+        yield "stands twice in train/", Fact.TRAINED, has[Fact.TRAINED] > 1
+        yield "stands in data/, but no shard index has it as downloaded", Fact.KEPT, data & ~passed
+        yield "has a row in data/ and is a dead letter as well", Fact.DEAD, data & dead
+        yield "failed to download and is a dead letter as well", Fact.DEAD, (has[Fact.FAILED] > 0) & dead
+        yield "has embeddings, but no shard index has it as downloaded", Fact.EMBEDDED, embedded & ~passed
+        yield "has a verdict by scores, but no embeddings", Fact.KEPT, scored & ~embedded
+        yield "stands in train/, but is not kept", Fact.TRAINED, trained & ~kept
         if promises.has_train:
-            yield "is kept, but does not stand in train/", (has[Fact.KEPT] > 0) & (has[Fact.TRAINED] == 0)
+            yield "is kept, but does not stand in train/", Fact.KEPT, kept & ~trained
         if not promises.is_cancelled:
-            yield "was downloaded, but has no row in data/ and is no dead letter", passed & ~data & ~dead
+            lost = passed & ~data & ~dead
+            yield "was downloaded, but has no row in data/ and is no dead letter", Fact.PASSED, lost
         if promises.is_planned:
-            ended = self.any_of(CANDIDATE_FACTS) | data
-            yield "came out, but was never planned", ended & (has[Fact.PLANNED] == 0)
+            ended, planned = self.any_of(CANDIDATE_FACTS) | data, has[Fact.PLANNED] > 0
+            yield "came out, but was never planned", Fact.PASSED, ended & ~planned
             if not promises.is_cancelled:
-                yield "was planned, but never ended", ~ended & (has[Fact.PLANNED] > 0)
+                yield "was planned, but never ended", Fact.PLANNED, ~ended & planned
 
     def _not_replaced(self) -> npt.NDArray[np.bool_]:
         """Which facts stand: a candidate's facts of a lower rank than its highest are replaced."""

@@ -23,7 +23,7 @@ from pairmill.ids import ID_BYTES, sample_id, to_hex, url_id
 from pairmill.schemas import SAMPLES
 
 ID_CHECKS: Final = 2_000
-IMAGE_CHECKS: Final = 32
+IMAGE_CHECKS: Final = 64
 _FACTS: Final = {KEPT: Fact.KEPT, FILTERED: Fact.FILTERED, FAILED: Fact.UNUSABLE}
 
 
@@ -50,7 +50,7 @@ def _check_file(entry: FileEntry, work: Work) -> None:
             _check_verdicts(entry, table, work)
             here = [place - first for place in places if first <= place < first + len(table)]
             _check_ids(entry, table.take(here), work)
-            _check_images(entry, table, work, every=len(places) // IMAGE_CHECKS + 1, places=here)
+            _check_images(entry, table, work, every=max(1, -(-len(places) // IMAGE_CHECKS)), places=here)
             tally.update(_count(table, number, rank, work))
             first += len(table)
         work.compare_tally(entry, tally)

@@ -1,0 +1,489 @@
+"""A finished dataset in a folder: the real walk, with units carried out by a few lines each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from pairmill.dataset import roles
+from pairmill.dataset.contents import written_files
+from pairmill.dataset.dead_letters import dead_units, write_dead_letters
+from pairmill.dataset.funnel import funnel_of
+from pairmill.dataset.ledger_file import is_for_file, listed_objects, read_ledger, write_ledger
+from pairmill.dataset.manifest import FileEntry, Manifest, new_manifest
+from pairmill.dataset.manifest_files import MAX_INLINE_FILES, split_manifest
+from pairmill.dataset.source import FolderFiles
+from pairmill.dataset.verdicts import verdicts_by_scores
+from pairmill.jobspec.profiles import profile
+from pairmill.ledger.root import JobRoot
+from pairmill.ledger.walk import Walk
+from pairmill.reasons import parse_outcome, parse_reason
+from pairmill.schemas import SAMPLES
+from pairmill.units import follow_up_list, list_key, new_task, object_key, range_of_bucket, reference_list
+from pairmill_protos.common.v1.outcome_pb2 import Count
+from pairmill_protos.job.v1.job_pb2 import JobSpec
+from pairmill_protos.unit.v1.unit_pb2 import (
+    Cancel,
+    DownloadInput,
+    EmbedInput,
+    FinalisePhase,
+    LedgerRecord,
+    ObjectRef,
+    ScoreInput,
+    Stage,
+    UnitDone,
+    UnitFailed,
+    UnitInput,
+    UnitTask,
+)
+from tests.fakes import dataset_files as files
+from tests.fakes.dataset_world import Candidate, make_world
+
+
+def small_spec(wats: int = 3) -> JobSpec:
+    """Returns a job with small units, thresholds and all choices."""
+    spec = profile("default")
+    spec.wave_size = 2
+    spec.wat_count = wats
+    spec.plan.ranges = 2
+    spec.plan.unit_rows = 8
+    spec.bundle.name = "tiny"
+    spec.bundle.digest = "ab" * 32
+    spec.bundle.dimensions = files.DIMENSIONS
+    spec.score.min_similarity["*"] = 0.2
+    spec.score.max_unsafe_score = 0.5
+    spec.finalise.train_shard_samples = 7
+    return spec
+
+
+@dataclass(kw_only=True)
+class Options:
+    """How a dataset comes about."""
+
+    world: Sequence[Candidate] = field(default_factory=make_world)
+    attempt_seed: int = 1  # other attempts, other names
+    spec: JobSpec = field(default_factory=small_spec)
+    dead_stage: Stage.ValueType | None = None  # the first unit of this stage fails three times
+    cancel_after: int | None = None  # records, then the job is cancelled
+    shuffled: bool = False  # units are carried out in another order
+    max_inline_files: int = MAX_INLINE_FILES
+
+
+def build_dataset(folder: Path, options: Options | None = None) -> Manifest:
+    """Writes a dataset that closes into a folder and returns its manifest with all files."""
+    return _Build(folder, options or Options()).run()
+
+
+class _Build:
+    def __init__(self, folder: Path, options: Options) -> None:
+        self._folder = folder
+        self._options = options
+        self._draw = random.Random(options.attempt_seed)
+        self._held: dict[str, list[Candidate]] = {}  # candidates of open download units
+        self._by_shard: dict[str, list[Candidate]] = {}
+        self._places: dict[str, tuple[str, int, int]] = {}
+        self._scored: list[Candidate] = []
+        self._ends: dict[str, tuple[str, str, str]] = {}  # (verdict, reason, cluster) by key
+        self._root = self._admit(options.spec)
+
+    def run(self) -> Manifest:
+        walk, records = Walk(self._root, self._load), list[LedgerRecord]()
+        dead = 0 if self._options.dead_stage is None else 3
+        queue: deque[UnitTask] = deque()
+        while True:
+            for expected in walk.take_expected():
+                self._store(expected.attachments)
+                queue.append(expected.task)
+            if not queue or walk.cancelled:
+                return self._finish(walk, records)
+            task = self._next(queue)
+            if dead and task.stage == self._options.dead_stage:
+                record = self._fail(task)
+                dead -= 1
+                if dead:
+                    queue.appendleft(task)
+            else:
+                record = self._work(task)
+            walk.feed(len(records) * 3, record)
+            records.append(record)
+            if len(records) == self._options.cancel_after:
+                cancel = LedgerRecord(cancel=Cancel(job_id=task.job_id, why="enough"))
+                walk.feed(len(records) * 3, cancel)
+                records.append(cancel)
+
+    def _next(self, queue: deque[UnitTask]) -> UnitTask:
+        if self._options.shuffled:
+            queue.rotate(self._draw.randrange(len(queue)))
+        return queue.popleft()
+
+    def _admit(self, given: JobSpec) -> JobRoot:
+        spec = JobSpec()
+        spec.CopyFrom(given)
+        wats = tuple(f"/data/{number}.wat.gz" for number in range(spec.wat_count))
+        spec.wat_list.CopyFrom(self._named("lists", "".join(f"{wat}\n" for wat in wats).encode(), "list"))
+        spec.job_id = "j" + hashlib.sha256(spec.SerializeToString(deterministic=True)).hexdigest()[:12]
+        ref = self._named(spec.job_id, spec.SerializeToString(deterministic=True), "spec")
+        return JobRoot(spec=spec, spec_ref=ref, wats=wats)
+
+    def _named(self, name: str, data: bytes, role: str) -> ObjectRef:
+        return self._put(list_key(name, hashlib.sha256(data).digest()), data, role, 0)
+
+    def _put(self, key: str, data: bytes, role: str, rows: int, partition: int | None = None) -> ObjectRef:
+        path = self._folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        digest = hashlib.sha256(data).digest()
+        return ObjectRef(key=key, bytes=len(data), sha256=digest, rows=rows, role=role, partition=partition)
+
+    def _store(self, attachments: dict[str, bytes]) -> None:
+        for key, data in attachments.items():
+            self._put(key, data, "list", 0)
+
+    def _load(self, ref: ObjectRef) -> bytes:
+        return (self._folder / ref.key).read_bytes()
+
+    # Units
+
+    def _fail(self, task: UnitTask) -> LedgerRecord:
+        return LedgerRecord(
+            failed=UnitFailed(
+                job_id=task.job_id,
+                stage=task.stage,
+                unit_id=task.unit_id,
+                input_digest=task.input_digest,
+                attempt=self._attempt(),
+                error_class="RuntimeError",
+                error="it broke",
+                rows=task.rows,
+            )
+        )
+
+    def _attempt(self) -> str:
+        return f"{self._draw.getrandbits(32):08x}"
+
+    def _work(self, task: UnitTask) -> LedgerRecord:
+        work: dict[Stage.ValueType, Callable[[UnitTask, str], _Effect]] = {
+            Stage.STAGE_CRAWL: self._crawl,
+            Stage.STAGE_PLAN: self._plan,
+            Stage.STAGE_DOWNLOAD: self._download,
+            Stage.STAGE_EMBED: self._embed,
+            Stage.STAGE_SCORE: self._score,
+            Stage.STAGE_FINALISE: self._finalise,
+        }
+        attempt = self._attempt()
+        effect = work[task.stage](task, attempt)
+        outputs, listed = reference_list(effect.outputs, task.job_id)
+        follow_ups, more = follow_up_list(effect.follow_ups, task.job_id)
+        self._store(listed | more)
+        done = UnitDone(
+            job_id=task.job_id,
+            stage=task.stage,
+            unit_id=task.unit_id,
+            input_digest=task.input_digest,
+            attempt=attempt,
+            rows_in=sum(effect.counts.values()),
+            counts=[
+                Count(outcome=parse_outcome(outcome), reason=parse_reason(reason), rows=rows)
+                for (outcome, reason), rows in sorted(effect.counts.items())
+                if rows
+            ],
+            outputs=outputs,
+            follow_ups=follow_ups,
+        )
+        done.started_at.FromSeconds(1_700_000_000 + self._draw.randrange(600))
+        done.finished_at.FromSeconds(done.started_at.seconds + 5)
+        return LedgerRecord(done=done)
+
+    def _crawl(self, task: UnitTask, attempt: str) -> _Effect:
+        wat = task.input.crawl.wat_index
+        found = [candidate for candidate in self._options.world if candidate.wat == wat]
+        candidates = ObjectRef(key=f"steps/{wat}-{attempt}", role="candidates", rows=len(found))
+        key = object_key("drop_samples", task.unit_id, attempt, ".parquet")
+        dropped = self._put(key, files.drop_samples_file(wat), roles.DROP_SAMPLES, 2)
+        counts = Counter({("passed", ""): len(found), ("dropped", "no_alt"): 5, ("dropped", "bad_scheme"): 2})
+        return _Effect(counts=counts, outputs=[candidates, dropped])
+
+    def _plan(self, task: UnitTask, attempt: str) -> _Effect:
+        spec, wave, number = self._root.spec, task.input.plan.wave, task.input.plan.range
+        rows = [
+            candidate
+            for candidate in sorted(self._options.world, key=lambda candidate: candidate.url_key)
+            if self._root.wave_of(candidate.wat) == wave
+            and range_of_bucket(candidate.bucket, spec.plan.ranges) == number
+        ]
+        size = spec.plan.unit_rows
+        key = object_key("steps/plan", task.unit_id, attempt, ".parquet")
+        plan = self._put(key, files.plan_file(rows, size), "plan", len(rows))
+        tasks = []
+        for group, start in enumerate(range(0, len(rows), size)):
+            held = rows[start : start + size]
+            download = DownloadInput(rows=plan, row_group=group, first_bucket=held[0].bucket)
+            tasks.append(self._child(task, f"/d{group:05d}", UnitInput(download=download), len(held)))
+            self._held[tasks[-1].unit_id] = held
+        return _Effect(counts=Counter({("passed", ""): len(rows)}), outputs=[plan], follow_ups=tasks)
+
+    def _download(self, task: UnitTask, attempt: str) -> _Effect:
+        round_number = task.input.download.retry_round
+        held = self._held[task.unit_id]
+        later = [candidate for candidate in held if candidate.retries > round_number]
+        ended = [candidate for candidate in held if candidate.retries <= round_number]
+        counts = Counter({("handed_on", "http_5xx"): len(later)})
+        outputs, tasks = self._shard(task, attempt, ended, counts) if ended else ([], [])
+        if later:
+            rest = self._put(
+                object_key("steps/rest", task.unit_id, attempt, ".parquet"),
+                files.plan_file(later, len(later)),
+                "rest",
+                len(later),
+            )
+            download = DownloadInput(rows=rest, retry_round=round_number + 1, waits=True)
+            tasks.append(self._child(task, f".r{round_number + 1}", UnitInput(download=download), len(later)))
+            self._held[tasks[-1].unit_id] = later
+        return _Effect(counts=counts, outputs=outputs, follow_ups=tasks)
+
+    def _shard(
+        self, task: UnitTask, attempt: str, ended: list[Candidate], counts: Counter[tuple[str, str]]
+    ) -> tuple[list[ObjectRef], list[UnitTask]]:
+        good = sorted(
+            (candidate for candidate in ended if not candidate.failure),
+            key=lambda candidate: candidate.key,
+        )
+        outputs, places = [], dict[str, tuple[int, int]]()
+        tar_key = object_key("shards", task.unit_id, attempt, ".tar")
+        if good:
+            tar, places = files.webdataset((one.key, files.sample_parts(one)) for one in good)
+            outputs.append(self._put(tar_key, tar, roles.SHARD, len(good)))
+        index = files.index_file(files.index_rows(ended, places, task.input.download.retry_round + 1))
+        key = object_key("shards", task.unit_id, attempt, ".parquet")
+        outputs.append(self._put(key, index, roles.SHARD_INDEX, len(ended)))
+        stats = json.dumps({"count": len(ended), "successes": len(good)}).encode()
+        key = object_key("shards", task.unit_id, attempt, "_stats.json")
+        outputs.append(self._put(key, stats, roles.SHARD_STATS, 0))
+        counts["passed", ""] += len(good)
+        for candidate in ended:
+            if candidate.failure:
+                counts["failed", candidate.failure] += 1
+        if not good:
+            return outputs, []
+        self._by_shard[tar_key] = good
+        for one, (offset, size) in ((one, places[one.key]) for one in good):
+            self._places[one.key] = (tar_key, offset, size)
+        embed = EmbedInput(shard=outputs[0], shard_index=outputs[1])
+        return outputs, [self._child(task, "/e", UnitInput(embed=embed), len(good))]
+
+    def _embed(self, task: UnitTask, attempt: str) -> _Effect:
+        shard = task.input.embed.shard.key
+        held = self._by_shard[shard]
+        good = [candidate for candidate in held if candidate.scores.similarity is not None]
+        outputs = []
+        if good:
+            for folder, prefix, suffix, role, data in (
+                ("img_emb", "img_emb_", ".npy", roles.IMAGE_EMBEDDINGS, files.embeddings(good, 0)),
+                ("text_emb", "text_emb_", ".npy", roles.TEXT_EMBEDDINGS, files.embeddings(good, 1)),
+                (
+                    "metadata",
+                    "metadata_",
+                    ".parquet",
+                    roles.EMBEDDING_METADATA,
+                    files.metadata_file(good, shard),
+                ),
+            ):
+                key = object_key(f"embeddings/{folder}", task.unit_id, attempt, suffix, prefix)
+                outputs.append(self._put(key, data, role, len(good)))
+        score = ScoreInput(shard=task.input.embed.shard, shard_index=task.input.embed.shard_index)
+        counts = Counter({("passed", ""): len(good), ("failed", "bad_embedding"): len(held) - len(good)})
+        follow_up = self._child(task, "/s", UnitInput(score=score), len(held))
+        return _Effect(counts=counts, outputs=outputs, follow_ups=[follow_up])
+
+    def _score(self, task: UnitTask, attempt: str) -> _Effect:
+        held = self._by_shard[task.input.score.shard.key]
+        self._scored.extend(held)
+        ends = self._by_scores(held)
+        key = object_key("steps/scores", task.unit_id, attempt, ".parquet")
+        scores = ObjectRef(key=key, role="scores", rows=len(held), bytes=1, sha256=b"s" * 32)
+        return _Effect(counts=Counter(ends), outputs=[scores])
+
+    def _by_scores(self, held: Iterable[Candidate]) -> list[tuple[str, str]]:
+        rows = [files.sample_row(one, "", "", "", ("", 0, 0)) for one in held]
+        filled = [dict.fromkeys(SAMPLES.names) | row for row in rows]
+        return verdicts_by_scores(pa.Table.from_pylist(filled, schema=SAMPLES), self._root.spec.score)
+
+    # Finalisation: one partition
+
+    def _finalise(self, task: UnitTask, attempt: str) -> _Effect:
+        phase = task.input.finalise.phase
+        if phase == FinalisePhase.FINALISE_PHASE_WRITE_DATA:
+            return self._write_data(task, attempt)
+        if phase == FinalisePhase.FINALISE_PHASE_WRITE_TRAIN:
+            return self._write_train(task)
+        written = {
+            FinalisePhase.FINALISE_PHASE_SCATTER: ("step_rows", "step_contents"),
+            FinalisePhase.FINALISE_PHASE_THRESHOLDS: ("step_choice",),
+            FinalisePhase.FINALISE_PHASE_CHOOSE_CLUSTER: ("step_choice",),
+            FinalisePhase.FINALISE_PHASE_CHOOSE_URL: ("step_choice",),
+        }.get(phase, ())
+        outputs = [
+            ObjectRef(
+                key=f"steps/{phase}-{attempt}-{role}",
+                role=role,
+                rows=task.rows,
+                bytes=1,
+                sha256=b"f" * 32,
+                partition=0,
+            )
+            for role in written
+        ]
+        return _Effect(counts=Counter({("passed", ""): task.rows}), outputs=outputs)
+
+    def _write_data(self, task: UnitTask, attempt: str) -> _Effect:
+        self._decide()
+        by_bucket: defaultdict[str, list[Candidate]] = defaultdict(list)
+        for candidate in sorted(self._scored, key=lambda candidate: candidate.key):
+            bucket = "en" if candidate.language == "en" else "multi" if candidate.language else "nolang"
+            by_bucket[bucket].append(candidate)
+        outputs = []
+        for bucket, held in sorted(by_bucket.items()):
+            rows = [files.sample_row(one, *self._ends[one.key], self._places[one.key]) for one in held]
+            key = object_key(f"data/{bucket}", task.unit_id, attempt, ".parquet", "part-")
+            outputs.append(self._put(key, files.samples_file(rows), roles.SAMPLES, len(rows)))
+        counts = Counter((verdict, reason) for verdict, reason, _ in self._ends.values())
+        kept = ObjectRef(
+            key=f"steps/kept-{attempt}",
+            role="step_kept",
+            rows=counts["kept", ""],
+            bytes=1,
+            sha256=b"k" * 32,
+            partition=0,
+        )
+        return _Effect(counts=counts, outputs=[*outputs, kept])
+
+    def _decide(self) -> None:
+        """Verdicts by scores, then one per cluster, then one per URL, then the cap per domain."""
+        rules = self._root.spec.finalise
+        clusters: defaultdict[int, list[str]] = defaultdict(list)
+        for one in self._scored:
+            clusters[one.content].append(one.key)
+        passing = []
+        for one, (verdict, reason) in zip(self._scored, self._by_scores(self._scored), strict=True):
+            self._ends[one.key] = (verdict, reason, min(clusters[one.content]))
+            if verdict == "kept":
+                passing.append(one)
+        if rules.choose_by_cluster:
+            passing = self._choose(
+                sorted(passing, key=lambda one: one.key),
+                lambda one: str(one.content),
+                1,
+                "duplicate_cluster",
+            )
+        if rules.choose_by_url:
+            best = sorted(passing, key=lambda one: (-(one.scores.similarity or 0), one.key))
+            passing = self._choose(best, lambda one: one.url, 1, "duplicate_url")
+        if rules.HasField("max_per_domain"):
+            ordered = sorted(passing, key=lambda one: one.key)
+            self._choose(ordered, lambda one: one.domain, rules.max_per_domain, "over_cap")
+
+    def _choose(
+        self, ordered: list[Candidate], group: Callable[[Candidate], str], most: int, reason: str
+    ) -> list[Candidate]:
+        taken: Counter[str] = Counter()
+        stay = []
+        for one in ordered:
+            taken[group(one)] += 1
+            if taken[group(one)] <= most:
+                stay.append(one)
+            else:
+                self._ends[one.key] = ("filtered", reason, self._ends[one.key][2])
+        return stay
+
+    def _write_train(self, task: UnitTask) -> _Effect:
+        kept = sorted(
+            (one for one in self._scored if self._ends[one.key][0] == "kept"), key=lambda one: one.key
+        )
+        size, number = self._root.spec.finalise.train_shard_samples, task.input.finalise.partition
+        here = kept[number * size : (number + 1) * size]
+        name = f"train/{task.job_id}/{number:05d}"
+        tar, _ = files.webdataset((one.key, files.sample_parts(one)) for one in here)
+        index = files.parquet(({"key": one.key} for one in here), pa.schema({"key": pa.string()}))
+        outputs = [
+            self._put(f"{name}.parquet", index, roles.TRAIN_INDEX, len(here)),
+            self._put(f"{name}.tar", tar, roles.TRAIN_SHARD, len(here)),
+        ]
+        return _Effect(counts=Counter({("passed", ""): len(here)}), outputs=outputs)
+
+    def _child(self, task: UnitTask, suffix: str, unit_input: UnitInput, rows: int) -> UnitTask:
+        return new_task(
+            spec=self._root.spec_ref,
+            job_id=task.job_id,
+            unit_id=task.unit_id + suffix,
+            unit_input=unit_input,
+            rows=rows,
+        )
+
+    # The end
+
+    def _finish(self, walk: Walk, records: list[LedgerRecord]) -> Manifest:
+        spec, job = self._root.spec, self._root.spec.job_id
+        path = self._folder / "ledger" / f"{job}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        numbered = [(3 * place, record) for place, record in enumerate(records)]
+        counted = [(place, record) for place, record in numbered if is_for_file(walk, place, record)]
+        rows = write_ledger(path, counted, self._load)
+        dead = self._write_dead(path, job)
+        listed = {ref.key: ref for _, record in counted for ref in listed_objects(record)}
+        listed[spec.wat_list.key] = spec.wat_list
+        entries = [
+            self._entry(f"ledger/{job}.parquet", roles.LEDGER, rows),
+            FileEntry.of(self._root.spec_ref),
+            *(FileEntry.of(ref) for ref in listed.values()),
+            *dead,
+        ]
+        if not walk.cancelled:
+            entries.extend(written_files(read_ledger(path), spec))
+        why = ["a unit failed three times"] if dead else []
+        state = "cancelled" if walk.cancelled else "incomplete" if why else "complete"
+        manifest = new_manifest(
+            spec=spec, state=state, why=why, funnel=funnel_of(read_ledger(path)), files=entries
+        )
+        save_manifest(self._folder, manifest, self._options.max_inline_files)
+        return manifest
+
+    def _write_dead(self, ledger: Path, job: str) -> list[FileEntry]:
+        units = list(dead_units(read_ledger(ledger), read_ledger(ledger), (), self._load))
+        if not units:
+            return []
+        path = f"ledger/{job}.dead.parquet"
+        rows = write_dead_letters(self._folder / path, units, FolderFiles(self._folder))
+        return [self._entry(path, roles.DEAD_LETTERS, rows)]
+
+    def _entry(self, path: str, role: str, rows: int) -> FileEntry:
+        return file_entry(self._folder, path, role, rows)
+
+
+@dataclass(kw_only=True)
+class _Effect:
+    counts: Counter[tuple[str, str]]
+    outputs: list[ObjectRef] = field(default_factory=list)
+    follow_ups: list[UnitTask] = field(default_factory=list)
+
+
+def file_entry(folder: Path, path: str, role: str, rows: int) -> FileEntry:
+    """Returns the entry of a file as it lies in the folder."""
+    data = (folder / path).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return FileEntry(path=path, role=role, rows=rows, bytes=len(data), sha256=digest)
+
+
+def save_manifest(folder: Path, manifest: Manifest, limit: int = MAX_INLINE_FILES) -> None:
+    """Writes a manifest and its parts into a folder."""
+    short, parts = split_manifest(manifest, limit)
+    for path, data in {**parts, "dataset.json": short.to_json()}.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
