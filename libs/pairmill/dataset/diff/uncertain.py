@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pairmill.dataset.diff.domains import domain_ids
+from pairmill.dataset.domains import domain_ids
 from pairmill.dataset.funnel import FAILED
 from pairmill.dataset.reader import Dataset
 from pairmill.dataset.verdicts import score_columns
