@@ -28,7 +28,7 @@ from pairmill.reasons import parse_outcome, parse_reason
 from pairmill.schemas import SAMPLES
 from pairmill.units import follow_up_list, list_key, new_task, object_key, range_of_bucket, reference_list
 from pairmill_protos.common.v1.outcome_pb2 import Count
-from pairmill_protos.job.v1.job_pb2 import JobSpec
+from pairmill_protos.job.v1.job_pb2 import ImagePolicy, JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import (
     Cancel,
     DownloadInput,
@@ -88,7 +88,7 @@ class _Build:
         self._draw = random.Random(options.attempt_seed)
         self._held: dict[str, list[Candidate]] = {}  # candidates of open download units
         self._by_shard: dict[str, list[Candidate]] = {}
-        self._places: dict[str, tuple[str, int, int]] = {}
+        self._places: dict[str, files.Place] = {}
         self._scored: list[Candidate] = []
         self._ends: dict[str, tuple[str, str, str]] = {}  # (verdict, reason, cluster) by key
         self._root = self._admit(options.spec)
@@ -306,12 +306,29 @@ class _Build:
         held = self._by_shard[task.input.score.shard.key]
         self._scored.extend(held)
         ends = self._by_scores(held)
+        outputs = self._place_images(task, attempt, held, ends)
         key = object_key("steps/scores", task.unit_id, attempt, ".parquet")
         scores = ObjectRef(key=key, role="scores", rows=len(held), bytes=1, sha256=b"s" * 32)
-        return _Effect(counts=Counter(ends), outputs=[scores])
+        return _Effect(counts=Counter(ends), outputs=[*outputs, scores])
+
+    def _place_images(
+        self, task: UnitTask, attempt: str, held: list[Candidate], ends: list[tuple[str, str]]
+    ) -> list[ObjectRef]:
+        """Whose bytes stay is a policy of the job (U11)."""
+        policy = self._root.spec.image.policy
+        if policy == ImagePolicy.IMAGE_POLICY_ALL:
+            return []
+        self._places.update((one.key, (None, None, None)) for one in held)
+        passing = [one for one, end in zip(held, ends, strict=True) if end == ("kept", "")]
+        if policy == ImagePolicy.IMAGE_POLICY_NONE or not passing:
+            return []
+        tar, places = files.webdataset((one.key, files.sample_parts(one)) for one in passing)
+        key = object_key("shards", task.unit_id, attempt, ".tar")
+        self._places.update((one.key, (key, *places[one.key])) for one in passing)
+        return [self._put(key, tar, roles.KEPT_SHARD, len(passing))]
 
     def _by_scores(self, held: Iterable[Candidate]) -> list[tuple[str, str]]:
-        rows = [files.sample_row(one, "", "", "", ("", 0, 0)) for one in held]
+        rows = [files.sample_row(one, "", "", "", (None, None, None)) for one in held]
         filled = [dict.fromkeys(SAMPLES.names) | row for row in rows]
         return verdicts_by_scores(pa.Table.from_pylist(filled, schema=SAMPLES), self._root.spec.score)
 
@@ -409,8 +426,8 @@ class _Build:
         size, number = self._root.spec.finalise.train_shard_samples, task.input.finalise.partition
         here = kept[number * size : (number + 1) * size]
         name = f"train/{task.job_id}/{number:05d}"
-        tar, _ = files.webdataset((one.key, files.sample_parts(one)) for one in here)
-        index = files.parquet(({"key": one.key} for one in here), pa.schema({"key": pa.string()}))
+        tar, places = files.webdataset((one.key, files.sample_parts(one)) for one in here)
+        index = files.train_index_file(here, places)
         outputs = [
             self._put(f"{name}.parquet", index, roles.TRAIN_INDEX, len(here)),
             self._put(f"{name}.tar", tar, roles.TRAIN_SHARD, len(here)),

@@ -14,10 +14,21 @@ import pyarrow.parquet as pq
 
 from pairmill.ids import from_hex
 from pairmill.reasons import RULES_VERSION
-from pairmill.schemas import DOWNLOAD_ROWS, DROP_SAMPLES, EMBEDDING_METADATA, SAMPLES, SHARD_INDEX, versioned
+from pairmill.schemas import (
+    DOWNLOAD_ROWS,
+    DROP_SAMPLES,
+    EMBEDDING_METADATA,
+    SAMPLES,
+    SHARD_INDEX,
+    TRAIN_INDEX,
+    versioned,
+)
 from tests.fakes.dataset_world import Candidate
 
 DIMENSIONS = 16
+
+Place = tuple[str, int, int] | tuple[None, None, None]
+"""Key of the tar that holds an image, offset and size; nothing where the image was given up."""
 
 
 def parquet(rows: Iterable[dict[str, Any]], schema: pa.Schema, row_group: int | None = None) -> bytes:
@@ -165,9 +176,7 @@ def metadata_file(candidates: Iterable[Candidate], shard: str) -> bytes:
     return parquet(rows, EMBEDDING_METADATA)
 
 
-def sample_row(
-    candidate: Candidate, verdict: str, reason: str, cluster: str, place: tuple[str, int, int]
-) -> dict[str, Any]:
+def sample_row(candidate: Candidate, verdict: str, reason: str, cluster: str, place: Place) -> dict[str, Any]:
     """Returns a row of `data/`."""
     origin, scores = provenance(candidate), candidate.scores
     shard, offset, size = place
@@ -209,6 +218,23 @@ def sample_row(
 def samples_file(rows: Iterable[dict[str, Any]]) -> bytes:
     """Returns a file of `data/`."""
     return parquet(rows, SAMPLES)
+
+
+def train_index_file(candidates: Iterable[Candidate], places: dict[str, tuple[int, int]]) -> bytes:
+    """Returns the index of a file of `train/`."""
+    rows = [
+        {
+            "key": candidate.key,
+            "sample_id": candidate.key,
+            "url": candidate.url,
+            "caption": candidate.text,
+            "image_path": f"{candidate.key}.jpg",
+            "tar_offset": places[candidate.key][0],
+            "tar_size": places[candidate.key][1],
+        }
+        for candidate in candidates
+    ]
+    return parquet(rows, TRAIN_INDEX)
 
 
 def drop_samples_file(wat: int) -> bytes:

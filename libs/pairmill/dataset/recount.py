@@ -45,6 +45,7 @@ class Fact(IntEnum):
     EMBEDDED = 6  # it has a row in the embeddings
     TRAINED = 7  # it stands in `train/`
     PLANNED = 8  # a plan names it
+    IMAGELESS = 9  # it is kept, but its image was given up, so that it cannot stand in `train/`
 
 
 CANDIDATE_FACTS: Final = (Fact.PASSED, Fact.FAILED, Fact.DEAD)
@@ -208,7 +209,8 @@ class _Group:
         yield "has a verdict by scores, but no embeddings", Fact.KEPT, scored & ~embedded
         yield "stands in train/, but is not kept", Fact.TRAINED, trained & ~kept
         if promises.has_train:
-            yield "is kept, but does not stand in train/", Fact.KEPT, kept & ~trained
+            missing = kept & ~trained & (has[Fact.IMAGELESS] == 0)
+            yield "is kept, but does not stand in train/", Fact.KEPT, missing
         if not promises.is_cancelled:
             lost = passed & ~data & ~dead
             yield "was downloaded, but has no row in data/ and is no dead letter", Fact.PASSED, lost

@@ -62,13 +62,16 @@ def _count(table: pa.Table, number: int, rank: int, work: Work) -> list[tuple[st
     verdicts, reasons = table.column("verdict").to_pylist(), table.column("reason").to_pylist()
     ends = [(verdict or "", reason or "") for verdict, reason in zip(verdicts, reasons, strict=True)]
     facts = [_FACTS.get(verdict, Fact.UNUSABLE) for verdict, _ in ends]
+    ids = words_of_hex(table.column("sample_id").combine_chunks(), ID_BYTES)
     work.recount.add(
-        words_of_hex(table.column("sample_id").combine_chunks(), ID_BYTES),
+        ids,
         np.array(facts, dtype=np.int8),
         file=number,
         rank=rank,
         ends=[work.recount.end(*end) for end in ends],
     )
+    given_up = np.array([shard is None for shard in table.column("shard").to_pylist()], dtype=np.bool_)
+    work.recount.add(ids[given_up], Fact.IMAGELESS, file=number, rank=rank)
     return ends
 
 

@@ -85,7 +85,8 @@ def _check_index(entry: FileEntry, indexed: Indexed, work: Work) -> None:
                 rank=rank,
                 ends=[work.recount.end(*end) for end in ends],
             )
-            indexed.images |= _images(table)
+            passed = pa.array([outcome == PASSED for outcome in outcomes], pa.bool_())
+            indexed.images |= images_of(table.filter(passed))
         indexed.is_read = True
         work.compare_tally(entry, tally)
 
@@ -124,14 +125,12 @@ def _contradictions(row: Mapping[str, str | None]) -> Iterator[str]:
         yield "status and outcome contradict each other"
 
 
-def _images(table: pa.Table) -> dict[str, tuple[int, int, str]]:
-    columns = (
-        table.column(name).to_pylist() for name in ("key", "outcome", "tar_offset", "tar_size", "caption")
-    )
+def images_of(table: pa.Table) -> dict[str, tuple[int, int, str]]:
+    """Returns (tar_offset, tar_size, caption) by key; -1 where an index says nothing."""
+    columns = (table.column(name).to_pylist() for name in ("key", "tar_offset", "tar_size", "caption"))
     return {
         key: (offset if offset is not None else -1, size if size is not None else -1, caption or "")
-        for key, outcome, offset, size, caption in zip(*columns, strict=True)
-        if outcome == PASSED
+        for key, offset, size, caption in zip(*columns, strict=True)
     }
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Final
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairmill.dataset import roles
-from pairmill.dataset.audit.shards import Indexed, check_tar, unit_name
+from pairmill.dataset.audit.shards import Indexed, check_tar, images_of, unit_name
 from pairmill.dataset.audit.work import Work, batches
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.recount import Fact
 from pairmill.idarrays import words_of_hex
 from pairmill.ids import ID_BYTES
+from pairmill.schemas import TRAIN_INDEX
 
-_KEY: Final = pa.schema({"key": pa.string()})
+_COLUMNS: Final = ["key", "tar_offset", "tar_size", "caption"]
 
 
 def check_train(work: Work) -> None:
@@ -51,7 +51,7 @@ def _check_index(entry: FileEntry, last: str, indexed: Indexed, work: Work) -> s
 
     def inspect(file: pq.ParquetFile) -> None:
         nonlocal end
-        for table in batches(file, ["key"]):
+        for table in batches(file, _COLUMNS):
             keys = [key or "" for key in table.column("key").to_pylist()]
             for key in keys:
                 if key <= end:
@@ -60,11 +60,10 @@ def _check_index(entry: FileEntry, last: str, indexed: Indexed, work: Work) -> s
                 end = key
             end = max([end, *keys])
             order.extend(keys)
-            work.recount.add(
-                words_of_hex(table.column("key").combine_chunks(), ID_BYTES), Fact.TRAINED, file=number
-            )
+            indexed.images |= images_of(table)
+            ids = words_of_hex(table.column("key").combine_chunks(), ID_BYTES)
+            work.recount.add(ids, Fact.TRAINED, file=number)
+        indexed.order, indexed.is_read = order, True
 
-        indexed.order = order
-
-    work.check_parquet(entry, _KEY, inspect)
+    work.check_parquet(entry, TRAIN_INDEX, inspect)
     return end

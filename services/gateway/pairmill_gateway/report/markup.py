@@ -8,7 +8,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_UNITS: Final = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
+_UNITS: Final = ((10**9, "G"), (10**6, "M"))
+_FULL: Final = 100_000
 _BYTES: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -64,12 +65,12 @@ def number(value: float) -> str:
 
 
 def short(value: float) -> str:
-    """Returns a count in few characters, such as 1.23 M."""
+    """Returns a count in few characters, such as 1.23 M; in full where it is short anyway."""
     for size, unit in _UNITS:
         if abs(value) >= size:
             digits = 2 if abs(value) < 10 * size else 1 if abs(value) < 100 * size else 0
             return f"{value / size:.{digits}f} {unit}"
-    return f"{value:,.0f}"
+    return f"{value / 1000:.0f} k" if abs(value) >= _FULL else f"{value:,.0f}"
 
 
 def percent(part: float, whole: float) -> str:
