@@ -15,10 +15,12 @@ import pyarrow as pa
 from pairmill.dataset import roles
 from pairmill.dataset.contents import written_files
 from pairmill.dataset.dead_letters import dead_units, write_dead_letters
-from pairmill.dataset.funnel import funnel_of
+from pairmill.dataset.final import final_counts_of
+from pairmill.dataset.funnel import Counts, funnel_of
 from pairmill.dataset.ledger_file import is_for_file, listed_objects, read_ledger, write_ledger
 from pairmill.dataset.manifest import FileEntry, Manifest, new_manifest
-from pairmill.dataset.manifest_files import MAX_INLINE_FILES, split_manifest
+from pairmill.dataset.manifest_files import MAX_INLINE_FILES, ManifestReader, split_manifest
+from pairmill.dataset.reader import Dataset
 from pairmill.dataset.source import FolderFiles
 from pairmill.dataset.verdicts import verdicts_by_scores
 from pairmill.jobspec.profiles import profile
@@ -74,14 +76,17 @@ class Options:
     cancel_after: int | None = None  # records, then the job is cancelled
     shuffled: bool = False  # units are carried out in another order
     max_inline_files: int = MAX_INLINE_FILES
+    inherited: list[FileEntry] = field(default_factory=list)  # files of a base version
 
 
 def build_dataset(folder: Path, options: Options | None = None) -> Manifest:
     """Writes a dataset that closes into a folder and returns its manifest with all files."""
-    return _Build(folder, options or Options()).run()
+    return Builder(folder, options or Options()).run()
 
 
-class _Build:
+class Builder:
+    """Carries out a job's units and writes what they would write."""
+
     def __init__(self, folder: Path, options: Options) -> None:
         self._folder = folder
         self._options = options
@@ -92,6 +97,27 @@ class _Build:
         self._scored: list[Candidate] = []
         self._ends: dict[str, tuple[str, str, str]] = {}  # (verdict, reason, cluster) by key
         self._root = self._admit(options.spec)
+
+    @property
+    def spec(self) -> JobSpec:
+        """The job as admitted."""
+        return self._root.spec
+
+    @property
+    def scored(self) -> list[Candidate]:
+        """The candidates that were downloaded."""
+        return self._scored
+
+    def start_from(self, base: Builder) -> None:
+        """Takes over what a base version downloaded."""
+        self._scored = list(base._scored)
+        self._places = dict(base._places)
+
+    def hold(self, unit_id: str, candidates: list[Candidate]) -> None:
+        """Says which candidates a repair's download unit holds, by its id without the job."""
+        self._held[f"{self.spec.job_id}/{unit_id}"] = candidates
+        again = {candidate.key for candidate in candidates}
+        self._scored = [one for one in self._scored if one.key not in again]
 
     def run(self) -> Manifest:
         walk, records = Walk(self._root, self._load), list[LedgerRecord]()
@@ -460,16 +486,23 @@ class _Build:
             FileEntry.of(self._root.spec_ref),
             *(FileEntry.of(ref) for ref in listed.values()),
             *dead,
+            *self._options.inherited,
         ]
         if not walk.cancelled:
             entries.extend(written_files(read_ledger(path), spec))
         why = ["a unit failed three times"] if dead else []
         state = "cancelled" if walk.cancelled else "incomplete" if why else "complete"
+        draft = new_manifest(spec=spec, state=state, why=why, funnel=[], files=entries)
+        final = self._counted_from_data(draft) if spec.HasField("base") else None
         manifest = new_manifest(
-            spec=spec, state=state, why=why, funnel=funnel_of(read_ledger(path)), files=entries
+            spec=spec, state=state, why=why, funnel=funnel_of(read_ledger(path), final), files=entries
         )
         save_manifest(self._folder, manifest, self._options.max_inline_files)
         return manifest
+
+    def _counted_from_data(self, draft: Manifest) -> Counts:
+        source = FolderFiles(self._folder)
+        return final_counts_of(Dataset(source, ManifestReader(draft, source)), self._folder)
 
     def _write_dead(self, ledger: Path, job: str) -> list[FileEntry]:
         units = list(dead_units(read_ledger(ledger), read_ledger(ledger), (), self._load))

@@ -12,7 +12,7 @@ from typing import Final
 from pairmill.dataset.explanations import describe
 from pairmill.dataset.funnel import DATASET, IN, PASSED
 from pairmill.dataset.manifest import FunnelRow
-from pairmill.dataset.roles import ROLES
+from pairmill.dataset.roles import ROLES, SAMPLES
 from pairmill_gateway.report.charts import histogram, rate_chart, share_bar, size_map
 from pairmill_gateway.report.funnel_picture import funnel_picture
 from pairmill_gateway.report.gallery import dropped_galleries, gallery, lost_examples
@@ -94,7 +94,7 @@ def _header(facts: ReportFacts) -> str:
 
 def _numbers(facts: ReportFacts) -> Iterator[str]:
     candidates = outcome_of(facts.funnel, DATASET, IN)
-    downloaded = outcome_of(facts.funnel, "download", PASSED)
+    downloaded = _downloaded(facts)
     kept = kept_of(facts.funnel)
     links = steps_of(facts.funnel)[0].given if facts.funnel and steps_of(facts.funnel) else 0
     yield _number("links read", short(links), "")
@@ -108,6 +108,12 @@ def _numbers(facts: ReportFacts) -> Iterator[str]:
         seconds = facts.rate.step_seconds * len(facts.rate.downloads)
         pace = f"{short(sum(facts.rate.downloads) / max(1.0, seconds))} candidates per second"
         yield _number("from first to last unit", duration(seconds), pace)
+
+
+def _downloaded(facts: ReportFacts) -> int:
+    """Rows of `data/`; a version on top of a base downloaded few of them itself."""
+    rows = sum(total.rows for total in facts.totals if total.role == SAMPLES)
+    return rows or outcome_of(facts.funnel, "download", PASSED)
 
 
 def _number(name: str, value: str, note: str) -> str:
