@@ -5,31 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
+import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-
 from pairmill.dataset import roles
-from pairmill.dataset.contents import written_files
-from pairmill.dataset.dead_letters import dead_units, write_dead_letters
-from pairmill.dataset.final import final_counts_of
-from pairmill.dataset.funnel import Counts, funnel_of
-from pairmill.dataset.ledger_file import is_for_file, listed_objects, read_ledger, write_ledger
-from pairmill.dataset.manifest import FileEntry, Manifest, new_manifest
-from pairmill.dataset.manifest_files import MAX_INLINE_FILES, ManifestReader, split_manifest
-from pairmill.dataset.reader import Dataset
+from pairmill.dataset.assemble import EndedJob, assemble
+from pairmill.dataset.manifest import Manifest
 from pairmill.dataset.source import FolderFiles
-from pairmill.dataset.verdicts import verdicts_by_scores
-from pairmill.jobspec.profiles import profile
 from pairmill.ledger.root import JobRoot
-from pairmill.ledger.walk import Walk
-from pairmill.reasons import parse_outcome, parse_reason
-from pairmill.schemas import SAMPLES
-from pairmill.units import follow_up_list, list_key, new_task, object_key, range_of_bucket, reference_list
-from pairmill_protos.common.v1.outcome_pb2 import Count
+from pairmill.ledger.walk import Closing, Walk
+from pairmill.units import list_key, new_task, object_key, range_of_bucket
 from pairmill_protos.job.v1.job_pb2 import ImagePolicy, JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import (
     Cancel,
@@ -40,43 +28,14 @@ from pairmill_protos.unit.v1.unit_pb2 import (
     ObjectRef,
     ScoreInput,
     Stage,
-    UnitDone,
-    UnitFailed,
     UnitInput,
     UnitTask,
 )
 from tests.fakes import dataset_files as files
-from tests.fakes.dataset_world import Candidate, make_world
-
-
-def small_spec(wats: int = 3) -> JobSpec:
-    """Returns a job with small units, thresholds and all choices."""
-    spec = profile("default")
-    spec.wave_size = 2
-    spec.wat_count = wats
-    spec.plan.ranges = 2
-    spec.plan.unit_rows = 8
-    spec.bundle.name = "tiny"
-    spec.bundle.digest = "ab" * 32
-    spec.bundle.dimensions = files.DIMENSIONS
-    spec.score.min_similarity["*"] = 0.2
-    spec.score.max_unsafe_score = 0.5
-    spec.finalise.train_shard_samples = 7
-    return spec
-
-
-@dataclass(kw_only=True)
-class Options:
-    """How a dataset comes about."""
-
-    world: Sequence[Candidate] = field(default_factory=make_world)
-    attempt_seed: int = 1  # other attempts, other names
-    spec: JobSpec = field(default_factory=small_spec)
-    dead_stage: Stage.ValueType | None = None  # the first unit of this stage fails three times
-    cancel_after: int | None = None  # records, then the job is cancelled
-    shuffled: bool = False  # units are carried out in another order
-    max_inline_files: int = MAX_INLINE_FILES
-    inherited: list[FileEntry] = field(default_factory=list)  # files of a base version
+from tests.fakes.dataset_options import Options, save_manifest
+from tests.fakes.dataset_records import Effect, done_record, failed_record
+from tests.fakes.dataset_verdicts import Ends, ends_by_scores, final_ends
+from tests.fakes.dataset_world import Candidate
 
 
 def build_dataset(folder: Path, options: Options | None = None) -> Manifest:
@@ -95,7 +54,7 @@ class Builder:
         self._by_shard: dict[str, list[Candidate]] = {}
         self._places: dict[str, files.Place] = {}
         self._scored: list[Candidate] = []
-        self._ends: dict[str, tuple[str, str, str]] = {}  # (verdict, reason, cluster) by key
+        self._ends: Ends = {}
         self._root = self._admit(options.spec)
 
     @property
@@ -131,7 +90,7 @@ class Builder:
                 return self._finish(walk, records)
             task = self._next(queue)
             if dead and task.stage == self._options.dead_stage:
-                record = self._fail(task)
+                record = failed_record(task, self._attempt())
                 dead -= 1
                 if dead:
                     queue.appendleft(task)
@@ -177,25 +136,11 @@ class Builder:
 
     # Units
 
-    def _fail(self, task: UnitTask) -> LedgerRecord:
-        return LedgerRecord(
-            failed=UnitFailed(
-                job_id=task.job_id,
-                stage=task.stage,
-                unit_id=task.unit_id,
-                input_digest=task.input_digest,
-                attempt=self._attempt(),
-                error_class="RuntimeError",
-                error="it broke",
-                rows=task.rows,
-            )
-        )
-
     def _attempt(self) -> str:
         return f"{self._draw.getrandbits(32):08x}"
 
     def _work(self, task: UnitTask) -> LedgerRecord:
-        work: dict[Stage.ValueType, Callable[[UnitTask, str], _Effect]] = {
+        work: dict[Stage.ValueType, Callable[[UnitTask, str], Effect]] = {
             Stage.STAGE_CRAWL: self._crawl,
             Stage.STAGE_PLAN: self._plan,
             Stage.STAGE_DOWNLOAD: self._download,
@@ -205,38 +150,20 @@ class Builder:
         }
         attempt = self._attempt()
         effect = work[task.stage](task, attempt)
-        outputs, listed = reference_list(effect.outputs, task.job_id)
-        follow_ups, more = follow_up_list(effect.follow_ups, task.job_id)
-        self._store(listed | more)
-        done = UnitDone(
-            job_id=task.job_id,
-            stage=task.stage,
-            unit_id=task.unit_id,
-            input_digest=task.input_digest,
-            attempt=attempt,
-            rows_in=sum(effect.counts.values()),
-            counts=[
-                Count(outcome=parse_outcome(outcome), reason=parse_reason(reason), rows=rows)
-                for (outcome, reason), rows in sorted(effect.counts.items())
-                if rows
-            ],
-            outputs=outputs,
-            follow_ups=follow_ups,
-        )
-        done.started_at.FromSeconds(1_700_000_000 + self._draw.randrange(600))
-        done.finished_at.FromSeconds(done.started_at.seconds + 5)
-        return LedgerRecord(done=done)
+        record, attachments = done_record(task, attempt, effect, self._draw.randrange(600))
+        self._store(attachments)
+        return record
 
-    def _crawl(self, task: UnitTask, attempt: str) -> _Effect:
+    def _crawl(self, task: UnitTask, attempt: str) -> Effect:
         wat = task.input.crawl.wat_index
         found = [candidate for candidate in self._options.world if candidate.wat == wat]
         candidates = ObjectRef(key=f"steps/{wat}-{attempt}", role="candidates", rows=len(found))
         key = object_key("drop_samples", task.unit_id, attempt, ".parquet")
         dropped = self._put(key, files.drop_samples_file(wat), roles.DROP_SAMPLES, 2)
         counts = Counter({("passed", ""): len(found), ("dropped", "no_alt"): 5, ("dropped", "bad_scheme"): 2})
-        return _Effect(counts=counts, outputs=[candidates, dropped])
+        return Effect(counts=counts, outputs=[candidates, dropped])
 
-    def _plan(self, task: UnitTask, attempt: str) -> _Effect:
+    def _plan(self, task: UnitTask, attempt: str) -> Effect:
         spec, wave, number = self._root.spec, task.input.plan.wave, task.input.plan.range
         rows = [
             candidate
@@ -253,9 +180,9 @@ class Builder:
             download = DownloadInput(rows=plan, row_group=group, first_bucket=held[0].bucket)
             tasks.append(self._child(task, f"/d{group:05d}", UnitInput(download=download), len(held)))
             self._held[tasks[-1].unit_id] = held
-        return _Effect(counts=Counter({("passed", ""): len(rows)}), outputs=[plan], follow_ups=tasks)
+        return Effect(counts=Counter({("passed", ""): len(rows)}), outputs=[plan], follow_ups=tasks)
 
-    def _download(self, task: UnitTask, attempt: str) -> _Effect:
+    def _download(self, task: UnitTask, attempt: str) -> Effect:
         round_number = task.input.download.retry_round
         held = self._held[task.unit_id]
         later = [candidate for candidate in held if candidate.retries > round_number]
@@ -272,7 +199,7 @@ class Builder:
             download = DownloadInput(rows=rest, retry_round=round_number + 1, waits=True)
             tasks.append(self._child(task, f".r{round_number + 1}", UnitInput(download=download), len(later)))
             self._held[tasks[-1].unit_id] = later
-        return _Effect(counts=counts, outputs=outputs, follow_ups=tasks)
+        return Effect(counts=counts, outputs=outputs, follow_ups=tasks)
 
     def _shard(
         self, task: UnitTask, attempt: str, ended: list[Candidate], counts: Counter[tuple[str, str]]
@@ -304,7 +231,7 @@ class Builder:
         embed = EmbedInput(shard=outputs[0], shard_index=outputs[1])
         return outputs, [self._child(task, "/e", UnitInput(embed=embed), len(good))]
 
-    def _embed(self, task: UnitTask, attempt: str) -> _Effect:
+    def _embed(self, task: UnitTask, attempt: str) -> Effect:
         shard = task.input.embed.shard.key
         held = self._by_shard[shard]
         good = [candidate for candidate in held if candidate.scores.similarity is not None]
@@ -326,16 +253,16 @@ class Builder:
         score = ScoreInput(shard=task.input.embed.shard, shard_index=task.input.embed.shard_index)
         counts = Counter({("passed", ""): len(good), ("failed", "bad_embedding"): len(held) - len(good)})
         follow_up = self._child(task, "/s", UnitInput(score=score), len(held))
-        return _Effect(counts=counts, outputs=outputs, follow_ups=[follow_up])
+        return Effect(counts=counts, outputs=outputs, follow_ups=[follow_up])
 
-    def _score(self, task: UnitTask, attempt: str) -> _Effect:
+    def _score(self, task: UnitTask, attempt: str) -> Effect:
         held = self._by_shard[task.input.score.shard.key]
         self._scored.extend(held)
-        ends = self._by_scores(held)
+        ends = ends_by_scores(held, self.spec)
         outputs = self._place_images(task, attempt, held, ends)
         key = object_key("steps/scores", task.unit_id, attempt, ".parquet")
         scores = ObjectRef(key=key, role="scores", rows=len(held), bytes=1, sha256=b"s" * 32)
-        return _Effect(counts=Counter(ends), outputs=[*outputs, scores])
+        return Effect(counts=Counter(ends), outputs=[*outputs, scores])
 
     def _place_images(
         self, task: UnitTask, attempt: str, held: list[Candidate], ends: list[tuple[str, str]]
@@ -353,14 +280,9 @@ class Builder:
         self._places.update((one.key, (key, *places[one.key])) for one in passing)
         return [self._put(key, tar, roles.KEPT_SHARD, len(passing))]
 
-    def _by_scores(self, held: Iterable[Candidate]) -> list[tuple[str, str]]:
-        rows = [files.sample_row(one, "", "", "", (None, None, None)) for one in held]
-        filled = [dict.fromkeys(SAMPLES.names) | row for row in rows]
-        return verdicts_by_scores(pa.Table.from_pylist(filled, schema=SAMPLES), self._root.spec.score)
-
     # Finalisation: one partition
 
-    def _finalise(self, task: UnitTask, attempt: str) -> _Effect:
+    def _finalise(self, task: UnitTask, attempt: str) -> Effect:
         phase = task.input.finalise.phase
         if phase == FinalisePhase.FINALISE_PHASE_WRITE_DATA:
             return self._write_data(task, attempt)
@@ -383,10 +305,10 @@ class Builder:
             )
             for role in written
         ]
-        return _Effect(counts=Counter({("passed", ""): task.rows}), outputs=outputs)
+        return Effect(counts=Counter({("passed", ""): task.rows}), outputs=outputs)
 
-    def _write_data(self, task: UnitTask, attempt: str) -> _Effect:
-        self._decide()
+    def _write_data(self, task: UnitTask, attempt: str) -> Effect:
+        self._ends = final_ends(self._scored, self.spec)
         by_bucket: defaultdict[str, list[Candidate]] = defaultdict(list)
         for candidate in sorted(self._scored, key=lambda candidate: candidate.key):
             bucket = "en" if candidate.language == "en" else "multi" if candidate.language else "nolang"
@@ -405,47 +327,9 @@ class Builder:
             sha256=b"k" * 32,
             partition=0,
         )
-        return _Effect(counts=counts, outputs=[*outputs, kept])
+        return Effect(counts=counts, outputs=[*outputs, kept])
 
-    def _decide(self) -> None:
-        """Verdicts by scores, then one per cluster, then one per URL, then the cap per domain."""
-        rules = self._root.spec.finalise
-        clusters: defaultdict[int, list[str]] = defaultdict(list)
-        for one in self._scored:
-            clusters[one.content].append(one.key)
-        passing = []
-        for one, (verdict, reason) in zip(self._scored, self._by_scores(self._scored), strict=True):
-            self._ends[one.key] = (verdict, reason, min(clusters[one.content]))
-            if verdict == "kept":
-                passing.append(one)
-        if rules.choose_by_cluster:
-            passing = self._choose(
-                sorted(passing, key=lambda one: one.key),
-                lambda one: str(one.content),
-                1,
-                "duplicate_cluster",
-            )
-        if rules.choose_by_url:
-            best = sorted(passing, key=lambda one: (-(one.scores.similarity or 0), one.key))
-            passing = self._choose(best, lambda one: one.url, 1, "duplicate_url")
-        if rules.HasField("max_per_domain"):
-            ordered = sorted(passing, key=lambda one: one.key)
-            self._choose(ordered, lambda one: one.domain, rules.max_per_domain, "over_cap")
-
-    def _choose(
-        self, ordered: list[Candidate], group: Callable[[Candidate], str], most: int, reason: str
-    ) -> list[Candidate]:
-        taken: Counter[str] = Counter()
-        stay = []
-        for one in ordered:
-            taken[group(one)] += 1
-            if taken[group(one)] <= most:
-                stay.append(one)
-            else:
-                self._ends[one.key] = ("filtered", reason, self._ends[one.key][2])
-        return stay
-
-    def _write_train(self, task: UnitTask) -> _Effect:
+    def _write_train(self, task: UnitTask) -> Effect:
         kept = sorted(
             (one for one in self._scored if self._ends[one.key][0] == "kept"), key=lambda one: one.key
         )
@@ -458,7 +342,7 @@ class Builder:
             self._put(f"{name}.parquet", index, roles.TRAIN_INDEX, len(here)),
             self._put(f"{name}.tar", tar, roles.TRAIN_SHARD, len(here)),
         ]
-        return _Effect(counts=Counter({("passed", ""): len(here)}), outputs=outputs)
+        return Effect(counts=Counter({("passed", ""): len(here)}), outputs=outputs)
 
     def _child(self, task: UnitTask, suffix: str, unit_input: UnitInput, rows: int) -> UnitTask:
         return new_task(
@@ -469,71 +353,20 @@ class Builder:
             rows=rows,
         )
 
-    # The end
-
     def _finish(self, walk: Walk, records: list[LedgerRecord]) -> Manifest:
-        spec, job = self._root.spec, self._root.spec.job_id
-        path = self._folder / "ledger" / f"{job}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        numbered = [(3 * place, record) for place, record in enumerate(records)]
-        counted = [(place, record) for place, record in numbered if is_for_file(walk, place, record)]
-        rows = write_ledger(path, counted, self._load)
-        dead = self._write_dead(path, job)
-        listed = {ref.key: ref for _, record in counted for ref in listed_objects(record)}
-        listed[spec.wat_list.key] = spec.wat_list
-        entries = [
-            self._entry(f"ledger/{job}.parquet", roles.LEDGER, rows),
-            FileEntry.of(self._root.spec_ref),
-            *(FileEntry.of(ref) for ref in listed.values()),
-            *dead,
-            *self._options.inherited,
-        ]
-        if not walk.cancelled:
-            entries.extend(written_files(read_ledger(path), spec))
-        why = ["a unit failed three times"] if dead else []
-        state = "cancelled" if walk.cancelled else "incomplete" if why else "complete"
-        draft = new_manifest(spec=spec, state=state, why=why, funnel=[], files=entries)
-        final = self._counted_from_data(draft) if spec.HasField("base") else None
-        manifest = new_manifest(
-            spec=spec, state=state, why=why, funnel=funnel_of(read_ledger(path), final), files=entries
+        dead = any(closing is Closing.FAILED for _, closing in walk.closings)
+        job = EndedJob(
+            walk=walk,
+            records=((3 * place, record) for place, record in enumerate(records)),
+            load=self._load,
+            why=["a unit failed three times"] if dead else [],
+            inherited=self._options.inherited,
         )
+        with tempfile.TemporaryDirectory() as scratch:
+            manifest = assemble(job, FolderFiles(self._folder), self._copy, Path(scratch))
         save_manifest(self._folder, manifest, self._options.max_inline_files)
         return manifest
 
-    def _counted_from_data(self, draft: Manifest) -> Counts:
-        source = FolderFiles(self._folder)
-        return final_counts_of(Dataset(source, ManifestReader(draft, source)), self._folder)
-
-    def _write_dead(self, ledger: Path, job: str) -> list[FileEntry]:
-        units = list(dead_units(read_ledger(ledger), read_ledger(ledger), (), self._load))
-        if not units:
-            return []
-        path = f"ledger/{job}.dead.parquet"
-        rows = write_dead_letters(self._folder / path, units, FolderFiles(self._folder))
-        return [self._entry(path, roles.DEAD_LETTERS, rows)]
-
-    def _entry(self, path: str, role: str, rows: int) -> FileEntry:
-        return file_entry(self._folder, path, role, rows)
-
-
-@dataclass(kw_only=True)
-class _Effect:
-    counts: Counter[tuple[str, str]]
-    outputs: list[ObjectRef] = field(default_factory=list)
-    follow_ups: list[UnitTask] = field(default_factory=list)
-
-
-def file_entry(folder: Path, path: str, role: str, rows: int) -> FileEntry:
-    """Returns the entry of a file as it lies in the folder."""
-    data = (folder / path).read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    return FileEntry(path=path, role=role, rows=rows, bytes=len(data), sha256=digest)
-
-
-def save_manifest(folder: Path, manifest: Manifest, limit: int = MAX_INLINE_FILES) -> None:
-    """Writes a manifest and its parts into a folder."""
-    short, parts = split_manifest(manifest, limit)
-    for path, data in {**parts, "dataset.json": short.to_json()}.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+    def _copy(self, key: str, path: Path) -> None:
+        (self._folder / key).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, self._folder / key)

@@ -20,7 +20,8 @@ from pairmill_protos.unit.v1.unit_pb2 import (
     UnitInput,
     UnitTask,
 )
-from tests.fakes.dataset import Builder, Options
+from tests.fakes.dataset import Builder
+from tests.fakes.dataset_options import Options
 from tests.fakes.dataset_world import Candidate
 
 

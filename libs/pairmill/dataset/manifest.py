@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -146,16 +146,13 @@ def new_manifest(
         funnel=tuple(funnel),
         files=(),
     )
-    version = content_version(draft, ordered)
-    return Manifest(
-        state=draft.state,
-        why=draft.why,
-        job=draft.job,
-        version=version,
-        schema_version=draft.schema_version,
-        funnel=draft.funnel,
-        files=ordered,
-    )
+    return replace(draft, version=content_version(draft, ordered), files=ordered)
+
+
+def with_report(manifest: Manifest, report: FileEntry) -> Manifest:
+    """Returns a manifest that lists the report too, which is no part of the content."""
+    others = [entry for entry in manifest.files if entry.path != report.path]
+    return replace(manifest, files=tuple(sorted([*others, report], key=lambda entry: entry.path)))
 
 
 def content_version(manifest: Manifest, files: Iterable[FileEntry]) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.reader import Dataset
-from tests.fakes.dataset import Options, build_dataset
+from tests.fakes.dataset import build_dataset
+from tests.fakes.dataset_options import Options
 from tests.fakes.dataset_world import make_world
 
 

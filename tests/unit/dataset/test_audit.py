@@ -21,7 +21,8 @@ from pairmill.dataset.manifest import FunnelRow, Manifest, content_version, read
 from pairmill.store.directory import DirectoryStore
 from pairmill_protos.job.v1.job_pb2 import ImagePolicy
 from pairmill_protos.unit.v1.unit_pb2 import Stage
-from tests.fakes.dataset import Options, build_dataset, file_entry, save_manifest, small_spec
+from tests.fakes.dataset import build_dataset
+from tests.fakes.dataset_options import Options, file_entry, save_manifest, small_spec
 from tests.fakes.dataset_world import make_world
 from tests.unit.dataset.conftest import first_file
 

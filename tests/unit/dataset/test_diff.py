@@ -17,7 +17,8 @@ from pairmill.dataset.manifest import Manifest, content_version, read_manifest
 from pairmill.errors import ConfigurationError, InvalidRecordError
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import Stage
-from tests.fakes.dataset import Options, build_dataset, save_manifest, small_spec
+from tests.fakes.dataset import build_dataset
+from tests.fakes.dataset_options import Options, save_manifest, small_spec
 from tests.fakes.dataset_world import Candidate, Scores, make_world, with_noise
 from tests.unit.dataset.conftest import first_file
 

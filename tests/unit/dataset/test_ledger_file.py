@@ -22,7 +22,8 @@ from pairmill_protos.unit.v1.unit_pb2 import (
     UnitDone,
     UnitFailed,
 )
-from tests.fakes.dataset import Options, build_dataset
+from tests.fakes.dataset import build_dataset
+from tests.fakes.dataset_options import Options
 from tests.fakes.dataset_world import make_world
 
 

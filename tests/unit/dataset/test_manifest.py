@@ -12,15 +12,19 @@ from pairmill.dataset.manifest import (
     FileEntry,
     FunnelRow,
     Manifest,
+    content_version,
     new_manifest,
     parse_manifest,
     read_manifest,
+    with_report,
 )
 from pairmill.dataset.manifest_files import open_manifest, split_manifest, write_manifest
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import ConfigurationError, CorruptObjectError, InvalidRecordError
 from pairmill.store.directory import DirectoryStore
-from tests.fakes.dataset import Options, build_dataset, save_manifest, small_spec
+from pairmill_protos.unit.v1.unit_pb2 import Stage
+from tests.fakes.dataset import build_dataset
+from tests.fakes.dataset_options import Options, save_manifest, small_spec
 from tests.fakes.dataset_world import make_world
 
 
@@ -45,6 +49,14 @@ def test_the_version_follows_the_content_but_not_the_report() -> None:
     assert _manifest(_entry("a.tar"), _entry("report.html", roles.REPORT)).version == plain.version
     assert _manifest(_entry("a.tar", rows=4)).version != plain.version
     assert _manifest(_entry("a.tar"), state="incomplete").version != plain.version
+
+
+def test_the_report_is_listed_last_without_another_version() -> None:
+    plain = _manifest(_entry("a.tar"), _entry("z.tar"))
+    told = with_report(plain, _entry("report.html", roles.REPORT))
+    assert [entry.path for entry in told.files] == ["a.tar", "report.html", "z.tar"]
+    assert told.version == plain.version == content_version(told, told.files)
+    assert with_report(told, _entry("report.html", roles.REPORT)) == told
 
 
 def test_what_is_written_is_read_again() -> None:
@@ -138,6 +150,13 @@ def test_the_reader_goes_through_the_manifest(finished: Path) -> None:
     assert threes
     assert all(three.image.rows == three.text.rows == three.metadata.rows for three in threes)
     assert sum(1 for _ in dataset.ledger()) == sum(entry.rows for entry in dataset.files(roles.LEDGER))
+
+
+def test_a15_whoever_ends_a_job_writes_the_same_manifest(tmp_path: Path) -> None:
+    options = Options(world=make_world(candidates=30), dead_stage=Stage.STAGE_EMBED)
+    for name in ("one", "two"):
+        build_dataset(tmp_path / name, options)
+    assert (tmp_path / "one/dataset.json").read_bytes() == (tmp_path / "two/dataset.json").read_bytes()
 
 
 def test_a1_other_attempts_give_the_same_funnel(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from pairmill.dataset.manifest import Manifest
 from pairmill.dataset.reader import Dataset
 from pairmill_gateway.report import collect_facts
 from pairmill_protos.job.v1.job_pb2 import JobSpec
-from tests.fakes.dataset import Options, build_dataset, small_spec
+from tests.fakes.dataset import build_dataset
+from tests.fakes.dataset_options import Options, small_spec
 from tests.fakes.dataset_versions import build_refilter, build_repair
 from tests.fakes.dataset_world import make_world
 

@@ -19,7 +19,8 @@ from pairmill_gateway.report.model import ReportFacts, Threshold
 from pairmill_gateway.report.rate import MAX_STEPS, rate_of, step_of
 from pairmill_gateway.report.sampling import HeavyCounter, SmallestByHash
 from pairmill_protos.unit.v1.unit_pb2 import LedgerRecord, Stage
-from tests.fakes.dataset import Options, build_dataset, small_spec
+from tests.fakes.dataset import build_dataset
+from tests.fakes.dataset_options import Options, small_spec
 from tests.fakes.dataset_world import make_world
 
 WORLD = make_world(candidates=60)
