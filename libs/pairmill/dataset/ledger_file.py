@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -58,6 +58,7 @@ LEDGER_FILE: Final = pa.schema(_FIELDS)
 """Role `ledger`."""
 
 _BATCH: Final = 2_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +137,13 @@ def read_ledger(path: Path) -> Iterator[LedgerRow]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH, columns=LEDGER_FILE.names):
-                for row in batch.to_pylist():
-                    yield _parse(row)
+                # Times as numbers: pyarrow would import pandas for them where that is installed.
+                times = {
+                    name: batch.column(name).cast(pa.int64()).to_pylist()
+                    for name in ("started_at", "finished_at")
+                }
+                for place, row in enumerate(batch.drop_columns(list(times)).to_pylist()):
+                    yield _parse(row, *(values[place] for values in times.values()))
     except (pa.ArrowException, OSError, DecodeError, KeyError, TypeError) as error:
         raise CorruptObjectError(f"{path.name} is no ledger file: {error}") from error
 
@@ -208,7 +214,7 @@ def _time(done: UnitDone, name: str) -> int | None:
     return microseconds
 
 
-def _parse(row: dict[str, Any]) -> LedgerRow:
+def _parse(row: dict[str, Any], started_at: int | None, finished_at: int | None) -> LedgerRow:
     return LedgerRow(
         seq=row["seq"],
         unit_id=row["unit_id"] or "",
@@ -220,7 +226,11 @@ def _parse(row: dict[str, Any]) -> LedgerRow:
         counts=tuple(LedgerCount(**count) for count in row["counts"] or ()),
         outputs=tuple(LedgerOutput(**output) for output in row["outputs"] or ()),
         error=row["error"] or "",
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
+        started_at=_moment(started_at),
+        finished_at=_moment(finished_at),
         record=LedgerRecord.FromString(row["record"]),
     )
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)

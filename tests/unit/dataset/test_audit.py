@@ -201,6 +201,13 @@ def test_a_changed_value_is_named(column: str, value: object, check: str, copy: 
     assert _says(report, check, entry.path)
 
 
+def test_a_candidate_whose_id_is_not_that_of_its_pair_is_named(copy: Path) -> None:
+    entry = first_file(copy, roles.SHARD_INDEX)
+    _rewrite(copy / entry.path, lambda table: _with(table, "url", ["https://x.test/", *_rest(table, "url")]))
+    _adopt(copy, entry.path)
+    assert _says(audit(copy), "identity", entry.path, "sample_id")
+
+
 def test_a_missing_column_is_named(copy: Path) -> None:
     path = first_file(copy, roles.SHARD_INDEX).path
     _rewrite(copy / path, lambda table: table.drop_columns(["phash"]))

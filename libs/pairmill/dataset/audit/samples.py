@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-import mmh3
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairmill.dataset import roles
+from pairmill.dataset.audit.identity import ID_CHECKS, check_ids
 from pairmill.dataset.audit.work import Work, batches, spread
 from pairmill.dataset.funnel import FAILED, FILTERED, KEPT
 from pairmill.dataset.manifest import FileEntry
@@ -19,10 +19,9 @@ from pairmill.dataset.tars import BLOCK, BadTarError, parse_header
 from pairmill.dataset.verdicts import CHOICE_REASONS, verdicts_by_scores
 from pairmill.errors import PairmillError
 from pairmill.idarrays import words_of_hex
-from pairmill.ids import ID_BYTES, sample_id, to_hex, url_id
+from pairmill.ids import ID_BYTES
 from pairmill.schemas import SAMPLES
 
-ID_CHECKS: Final = 2_000
 IMAGE_CHECKS: Final = 64
 _FACTS: Final = {KEPT: Fact.KEPT, FILTERED: Fact.FILTERED, FAILED: Fact.UNUSABLE}
 
@@ -49,7 +48,7 @@ def _check_file(entry: FileEntry, work: Work) -> None:
             _check_bucket(entry, table, work)
             _check_verdicts(entry, table, work)
             here = [place - first for place in places if first <= place < first + len(table)]
-            _check_ids(entry, table.take(here), work)
+            check_ids(entry, table.take(here), "URL", "TEXT", work)
             _check_images(entry, table, work, every=max(1, -(-len(places) // IMAGE_CHECKS)), places=here)
             tally.update(_count(table, number, rank, work))
             first += len(table)
@@ -100,21 +99,6 @@ def _check_verdicts(entry: FileEntry, table: pa.Table, work: Work) -> None:
         work.findings.add_rows(
             "verdict", entry.path, "verdicts do not follow from the scores", wrong, len(wrong)
         )
-
-
-def _check_ids(entry: FileEntry, table: pa.Table, work: Work) -> None:
-    """Recomputes ids and `hash` of some rows from URL and TEXT (U1)."""
-    for row in table.select(["sample_id", "url_id", "hash", "URL", "TEXT"]).to_pylist():
-        url, text = row["URL"] or "", row["TEXT"] or ""
-        wanted = {
-            "sample_id": to_hex(sample_id(url, text)),
-            "url_id": to_hex(url_id(url)),
-            "hash": mmh3.hash64(url + text)[0],
-        }
-        for name, value in wanted.items():
-            if row[name] != value:
-                problem = f"{name} of {row['sample_id']} is {row[name]}, URL and TEXT give {value}"
-                work.findings.add("identity", entry.path, problem)
 
 
 def _check_images(entry: FileEntry, table: pa.Table, work: Work, *, every: int, places: list[int]) -> None:

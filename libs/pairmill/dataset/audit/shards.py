@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairmill.dataset import roles
+from pairmill.dataset.audit.identity import check_ids
 from pairmill.dataset.audit.work import Work, batches, spread
 from pairmill.dataset.funnel import FAILED, PASSED
 from pairmill.dataset.manifest import FileEntry
@@ -25,7 +26,18 @@ from pairmill.ids import ID_BYTES
 from pairmill.schemas import SHARD_INDEX
 
 SPOT_CHECKS: Final = 50
-_COLUMNS: Final = ["key", "sample_id", "caption", "status", "outcome", "reason", "tar_offset", "tar_size"]
+_COLUMNS: Final = [
+    "key",
+    "sample_id",
+    "url_id",
+    "url",
+    "caption",
+    "status",
+    "outcome",
+    "reason",
+    "tar_offset",
+    "tar_size",
+]
 
 
 @dataclass(slots=True)
@@ -74,6 +86,7 @@ def _check_index(entry: FileEntry, indexed: Indexed, work: Work) -> None:
         for table in batches(file, _COLUMNS):
             last = _check_order(entry, [key or "" for key in table.column("key").to_pylist()], last, work)
             _check_rows(entry, table, work)
+            check_ids(entry, table.take([*spread(len(table), SPOT_CHECKS)]), "url", "caption", work)
             outcomes, reasons = table.column("outcome").to_pylist(), table.column("reason").to_pylist()
             ends = [(outcome or "", reason or "") for outcome, reason in zip(outcomes, reasons, strict=True)]
             tally.update(ends)
