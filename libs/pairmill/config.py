@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pairmill.errors import ConfigurationError
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -51,6 +52,17 @@ def read_config(cls: type[T], env: Mapping[str, str], prefix: str = "PAIRMILL_")
     if problems or config is None:
         raise ConfigurationError("\n".join(problems))
     return config
+
+
+def read_configs(
+    env: Mapping[str, str], first: type[T], second: type[U], prefix: str = "PAIRMILL_"
+) -> tuple[T, U]:
+    """Returns two configurations out of one environment, the problems of both reported at once."""
+    problems: list[str] = []
+    one, two = _read(first, env, prefix, problems), _read(second, env, prefix, problems)
+    if problems or one is None or two is None:
+        raise ConfigurationError("\n".join(problems))
+    return one, two
 
 
 def redacted(config: Any) -> dict[str, Any]:

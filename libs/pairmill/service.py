@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,13 +90,14 @@ def run_stage(
         return code
 
 
-def exit_code_of(main: Callable[[], int], reason_file: Path | None) -> int:
+def exit_code_of(main: Callable[[Mapping[str, str]], int], env: Mapping[str, str] = os.environ) -> int:
     """Returns main's exit code; 2 with the message on stderr where the configuration is wrong."""
     try:
-        return main()
+        return main(env)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
-        leave_reason(reason_file, str(error))
+        reason_file = env.get("PAIRMILL_REASON_FILE")
+        leave_reason(Path(reason_file) if reason_file else None, str(error))
         return 2
 
 

@@ -46,7 +46,6 @@ def _worker(
         "PAIRMILL_MEMBER": name,
         "PAIRMILL_SCRATCH": str(workspace.state / "scratch" / name),
         "PAIRMILL_GIVE_UP_SECONDS": str(options.give_up_seconds),
-        "PAIRMILL_RULES_VERSION": admission.spec.rules_version,
     }
     if stage in WITH_BUNDLE:
         env["PAIRMILL_BUNDLE"] = str(options.bundle)

@@ -130,6 +130,6 @@ def parse_workers(texts: Iterable[str]) -> dict[str, int]:
 def downloader_env(networks: Iterable[str], connect_to: Iterable[str]) -> Mapping[str, str]:
     """Returns the downloader's environment for networks and hosts that are admitted by hand."""
     return {
-        "PAIRMILL_DOWNLOADER_ALLOWED_NETWORKS": ",".join(networks),
-        "PAIRMILL_DOWNLOADER_CONNECT_TO": ",".join(connect_to),
+        "PAIRMILL_ALLOWED_NETWORKS": ",".join(networks),
+        "PAIRMILL_CONNECT_TO": ",".join(connect_to),
     }
