@@ -1,0 +1,1 @@
+"""CLIP models and their heads: bundles, embedders, and the tool that exports them."""
