@@ -185,7 +185,9 @@ class Walk:
         entry = self._entries.get(unit_id)
         if entry is not None:
             return entry.digest == digest and entry.closing is None
-        return not any(self._is_closed(ancestor) for ancestor in ancestors(unit_id))
+        known = (self._entries.get(ancestor) for ancestor in ancestors(unit_id))
+        nearest = next((ancestor for ancestor in known if ancestor is not None), None)
+        return nearest is None or nearest.closing is None  # its own record may still be on its way
 
     def blocked(self, after: int = -1) -> tuple[str, str] | None:
         """Returns (unit, error) of a unit that may not be given up and failed three times (U13).
@@ -373,10 +375,6 @@ class Walk:
     def _records(self, units: list[str]) -> list[UnitDone]:
         records = (self._entries[unit_id].record for unit_id in units)
         return [record for record in records if record is not None]
-
-    def _is_closed(self, unit_id: str) -> bool:
-        entry = self._entries.get(unit_id)
-        return entry is not None and entry.closing is not None
 
 
 _KEPT_FOR_BARRIERS = frozenset({Stage.STAGE_CRAWL, Stage.STAGE_PLAN, Stage.STAGE_SCORE, Stage.STAGE_FINALISE})

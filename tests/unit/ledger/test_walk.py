@@ -196,6 +196,8 @@ def test_only_open_units_are_wanted() -> None:
     assert walk.is_wanted(plan.unit_id + "/d00000", b"of a parent that is still open")
     walk.feed(1, job.done(plan))
     assert not walk.is_wanted(plan.unit_id + "/d00009", b"no follow-up of the counted attempt")
+    (download,) = [task for task in walk.open_units() if task.unit_id == plan.unit_id + "/d00000"]
+    assert walk.is_wanted(download.unit_id + "/e", b"published before the record of its open parent")
 
 
 @pytest.mark.parametrize(
