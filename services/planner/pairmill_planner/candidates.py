@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pairmill.errors import CorruptObjectError
 from pairmill.stage.port import UnitContext
-from pairmill.store.port import ObjectStore
+from pairmill.store.ranged import RangedObject
 from pairmill.units import first_bucket_of_range
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
@@ -115,43 +114,6 @@ def _opener(context: UnitContext, ref: ObjectRef, *, whole: bool) -> Opener:
         pre_buffer=True,
         page_checksum_verification=True,
     )
-
-
-class RangedObject(io.RawIOBase):
-    """A stored object as a seekable file that reads only what is asked for."""
-
-    def __init__(self, store: ObjectStore, key: str, size: int) -> None:
-        super().__init__()
-        self._store = store
-        self._key = key
-        self._size = size
-        self._position = 0
-
-    def readable(self) -> bool:
-        """Returns True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Returns True."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves to an absolute or relative position and returns it."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Returns the position."""
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Returns up to `size` bytes from the position, all that is left without one."""
-        rest = max(0, self._size - self._position)
-        length = rest if size is None or size < 0 else min(size, rest)
-        data = self._store.get_range(self._key, self._position, length) if length else b""
-        self._position += len(data)
-        return data
 
 
 def _buckets(table: pa.Table) -> npt.NDArray[Any]:
