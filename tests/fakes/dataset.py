@@ -63,6 +63,15 @@ class Builder:
         return self._root.spec
 
     @property
+    def spec_ref(self) -> ObjectRef:
+        """The reference of the spec, as tasks carry it."""
+        return self._root.spec_ref
+
+    def carry_out(self, task: UnitTask) -> LedgerRecord:
+        """Does a unit's work as its stage would, and returns its record."""
+        return self._work(task)
+
+    @property
     def scored(self) -> list[Candidate]:
         """The candidates that were downloaded."""
         return self._scored

@@ -62,7 +62,11 @@ def open_manifest(where: Path | ObjectStore, name: str = MANIFEST_NAME) -> Manif
     Raises ConfigurationError where there is no finished dataset, InvalidRecordError if the manifest
     cannot be read.
     """
-    source = files_of(where)
+    return manifest_in(files_of(where), name)
+
+
+def manifest_in(source: DatasetFiles, name: str = MANIFEST_NAME) -> ManifestReader:
+    """Returns the manifest of a dataset whose files these are; raises like `open_manifest`."""
     try:
         data = source.read(name)
     except ObjectMissingError as error:

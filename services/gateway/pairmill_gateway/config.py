@@ -14,10 +14,13 @@ class GatewayConfig:
     store_url: str  # address of the object store, such as file:///folder
     spec_key: str  # object that holds the job's spec
     spec_sha256: str  # its SHA-256, hex
+    spec_bytes: int  # its size
     status_file: Path  # where the latest status is written for whoever watches
+    scratch: Path  # folder for what is put together when the job ends
     reissue_after_seconds: float = 30.0  # silence after which a lost unit is handed out again
     poll_seconds: float = 0.1  # pause between two looks at the ledger when nothing happens
     give_up_seconds: float | None = None  # end after so long an outage; unset waits for ever
+    admin_port: int = 0  # port of /metrics, /livez and /readyz; 0 takes any free one
     log_level: str = "info"  # debug, info, warning or error
     reason_file: Path | None = None  # where the reason of a final exit is left for the supervisor
     watch_stdin: bool = False  # end when standard input ends: the supervisor is gone

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import structlog
 
-from pairmill.bus.port import Bus, Outgoing, TopicPartition
+from pairmill.bus.port import Bus, TopicPartition
 from pairmill.clock import Clock
 from pairmill.ledger.barriers import Expected
 from pairmill.ledger.follower import JobFollower
 from pairmill.stage.messages import task_message
 from pairmill.store.port import ObjectStore
-from pairmill.units import JOBS_TOPIC, STAGE_TOPICS, key_partition
+from pairmill.units import STAGE_TOPICS
+from pairmill_gateway.ends import end_message, find_end
 from pairmill_gateway.handout import HandOut
 from pairmill_gateway.healing import Healer
 from pairmill_gateway.ports import Finisher, StatusSink
@@ -53,7 +54,7 @@ class JobDriver:
         self._resumed_at = self._follower.last_place()
         self._next_heal = 0.0
         self._next_status = 0.0
-        self.ended: JobEnded | None = None
+        self.ended: JobEnded | None = find_end(bus, self._follower.root.spec.job_id)
 
     @property
     def status(self) -> JobStatus:
@@ -124,20 +125,10 @@ class JobDriver:
         self._healer.note(task)
 
     def _finish(self) -> None:
-        self.ended = self._finisher.finish(self._follower)
-        job_id = self.ended.job_id
-        key = f"{job_id}/end".encode()
-        self._bus.publish(
-            [
-                Outgoing(
-                    topic=JOBS_TOPIC,
-                    partition=key_partition(job_id.encode(), self._bus.partitions(JOBS_TOPIC)),
-                    key=key,
-                    value=self.ended.SerializeToString(),
-                )
-            ]
-        )
-        log.info("job_ended", job=job_id, state=self.ended.state)
+        ended = self._finisher.finish(self._follower)
+        self._bus.publish([end_message(self._bus, ended)])
+        self.ended = ended
+        log.info("job_ended", job=ended.job_id, state=ended.state)
 
     def _show(self) -> None:
         if self.ended is not None or self._clock.monotonic() >= self._next_status:

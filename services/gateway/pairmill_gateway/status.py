@@ -26,6 +26,7 @@ class JobStatus:
     waves: int
     waves_waiting: int
     blocked: str
+    why: str  # what the job already lacks for being complete
     counts: dict[str, int]
 
     def as_dict(self) -> dict[str, object]:
@@ -55,6 +56,7 @@ def status_of(
         waves=follower.root.waves,
         waves_waiting=waves_waiting,
         blocked=f"{blocked[0]}: {blocked[1]}" if blocked else "",
+        why="; ".join(incomplete_reasons(walk)),
         counts={_label(*key): rows for key, rows in sorted(walk.tally.items())},
     )
 

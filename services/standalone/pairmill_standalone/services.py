@@ -30,6 +30,8 @@ def _gateway(workspace: Workspace, admission: Admission, options: RunOptions) ->
     env = _common(workspace, options.service_env.get("gateway", {})) | {
         "PAIRMILL_SPEC_KEY": ref.key,
         "PAIRMILL_SPEC_SHA256": ref.sha256.hex(),
+        "PAIRMILL_SPEC_BYTES": str(ref.bytes),
+        "PAIRMILL_SCRATCH": str(workspace.state / "scratch" / "gateway"),
         "PAIRMILL_STATUS_FILE": str(workspace.status_file),
         "PAIRMILL_REISSUE_AFTER_SECONDS": str(options.reissue_after_seconds),
         "PAIRMILL_GIVE_UP_SECONDS": str(options.give_up_seconds),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from pairmill_gateway.status import JobStatus
@@ -12,12 +11,11 @@ from pairmill_gateway.status import JobStatus
 class StatusFile:
     """Replaces the file with each status; a reader sees a whole one."""
 
-    def __init__(self, path: Path, why: Callable[[], str]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._why = why
 
     def show(self, status: JobStatus) -> None:
         """Writes the status."""
         temporary = self._path.with_suffix(".new")
-        temporary.write_text(json.dumps(status.as_dict() | {"why": self._why()}))
+        temporary.write_text(json.dumps(status.as_dict()))
         temporary.replace(self._path)

@@ -1,0 +1,131 @@
+"""What is written when a job has ended: ledger file, report, the version before, last the manifest (U12)."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from pairmill.bus.port import Bus, TopicPartition
+from pairmill.dataset import roles
+from pairmill.dataset.assemble import EndedJob, assemble
+from pairmill.dataset.final import inherited_files
+from pairmill.dataset.manifest import FileEntry, Manifest, with_report
+from pairmill.dataset.manifest_files import ManifestReader, manifest_in, write_manifest
+from pairmill.dataset.reader import Dataset
+from pairmill.dataset.source import DatasetFiles
+from pairmill.dataset.versions import keep_current_version, manifest_name_of, report_key
+from pairmill.errors import NoSpaceError, ObjectMissingError
+from pairmill.ledger.follower import JobFollower, loader, record_job
+from pairmill.stage.messages import ledger_partition
+from pairmill.store.port import ObjectStore
+from pairmill.units import LEDGER_TOPIC
+from pairmill_gateway.status import incomplete_reasons
+from pairmill_protos.job.v1.job_pb2 import JobEnded, JobSpec
+from pairmill_protos.unit.v1.unit_pb2 import LedgerRecord, ObjectRef
+
+REPORT_NAME: Final = "report.html"
+"""Where people look: a copy of the latest version's report. The manifest lists the one named by its job."""
+
+_BATCH: Final = 2_000
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class DatasetFinisher:
+    """Writes a dataset's last files into the store. Whoever does it again writes the same bytes."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        store: ObjectStore,
+        source: DatasetFiles,
+        scratch: Path,
+        render: Callable[[Dataset], str],
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._source = source
+        self._scratch = scratch
+        self._render = render
+
+    def finish(self, follower: JobFollower) -> JobEnded:
+        """Writes ledger file, report and, last, the manifest; returns the job's end."""
+        spec = follower.root.spec
+        with _scratch_folder(self._scratch) as folder:
+            job = EndedJob(
+                walk=follower.walk,
+                records=job_records(self._bus, spec.job_id),
+                load=loader(self._store),
+                why=incomplete_reasons(follower.walk),
+                inherited=tuple(self._inherited(spec)),
+            )
+            manifest = assemble(job, self._source, self._store.put_file, folder)
+        manifest = with_report(manifest, self._report(manifest))
+        keep_current_version(self._store, self._source, except_job=spec.job_id)
+        written = write_manifest(self._store, manifest)
+        return JobEnded(
+            job_id=spec.job_id,
+            state=manifest.state,
+            manifest=written,
+            ledger=_reference(manifest, f"ledger/{spec.job_id}.parquet"),
+        )
+
+    def _inherited(self, spec: JobSpec) -> Iterator[FileEntry]:
+        if not spec.HasField("base"):
+            return
+        name = manifest_name_of(self._source, spec.base.job_id)
+        if name is None:
+            raise ObjectMissingError(f"the manifest of the base version {spec.base.job_id} is not there")
+        yield from inherited_files(Dataset(self._source, manifest_in(self._source, name)))
+
+    def _report(self, manifest: Manifest) -> FileEntry:
+        """Stores the report under its job's name, and where people look for it."""
+        page = self._render(Dataset(self._source, ManifestReader(manifest, self._source))).encode()
+        key = report_key(manifest.job_id)
+        self._store.put(key, page)
+        self._store.put(REPORT_NAME, page)
+        digest = hashlib.sha256(page).hexdigest()
+        return FileEntry(path=key, role=roles.REPORT, rows=0, bytes=len(page), sha256=digest)
+
+
+def job_records(bus: Bus, job_id: str) -> Iterator[tuple[int, LedgerRecord]]:
+    """Yields a job's records with their places, in ledger order."""
+    source, position = TopicPartition(LEDGER_TOPIC, ledger_partition(bus, job_id)), 0
+    while messages := bus.read(source, start=position, max_records=_BATCH):
+        for message in messages:
+            record = _parsed(message.value)
+            if record is not None and record_job(record) == job_id:
+                yield message.offset, record
+        position = messages[-1].offset + 1
+
+
+def _parsed(value: bytes) -> LedgerRecord | None:
+    try:
+        return LedgerRecord.FromString(value)
+    except DecodeError:
+        return None  # no fact at all, as the walk has it
+
+
+def _reference(manifest: Manifest, path: str) -> ObjectRef:
+    entry = next(entry for entry in manifest.files if entry.path == path)
+    digest = bytes.fromhex(entry.sha256)
+    return ObjectRef(key=path, bytes=entry.bytes, sha256=digest, rows=entry.rows, role=entry.role)
+
+
+@contextmanager
+def _scratch_folder(root: Path) -> Iterator[Path]:
+    """Gives a private folder; a full disk is a condition of the environment."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="finish-", dir=root) as folder:
+            yield Path(folder)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError(f"scratch: no space left: {error}") from error
+        raise

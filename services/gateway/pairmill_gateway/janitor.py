@@ -1,0 +1,66 @@
+"""The janitor: removes what a job that ended leaves behind, of its own names alone (U4, U11).
+
+Orphans' objects, what was only a step, and bytes that the job's policy gives up: everything that the
+job wrote and its manifest does not name. It may be killed anywhere and run any number of times.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import structlog
+
+from pairmill.dataset.manifest_files import manifest_in
+from pairmill.dataset.source import DatasetFiles
+from pairmill.dataset.versions import manifest_name_of
+from pairmill.store.port import ObjectInfo, ObjectStore
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep removed."""
+
+    objects: int = 0
+    bytes: int = 0
+
+
+class Janitor:
+    """Sweeps one dataset."""
+
+    def __init__(self, store: ObjectStore, source: DatasetFiles) -> None:
+        self._store = store
+        self._source = source
+
+    def sweep(self, job_id: str) -> Swept:
+        """Removes the leavings of a job that ended; a job without a manifest keeps everything."""
+        name = manifest_name_of(self._source, job_id)
+        if name is None:
+            return Swept()
+        index = manifest_in(self._source, name)
+        kept = {entry.path for entry in (*index.files(), *index.manifest.files)}
+        removed = size = 0
+        for info in self._written_by(job_id):
+            if info.key not in kept:
+                self._store.delete(info.key)
+                removed, size = removed + 1, size + info.size_bytes
+        log.info("job_swept", job=job_id, objects=removed, bytes=size)
+        return Swept(objects=removed, bytes=size)
+
+    def _written_by(self, job_id: str) -> Iterator[ObjectInfo]:
+        is_own = owner_pattern(job_id)
+        return (info for info in list(self._store.list("")) if is_own.search(info.key) and _may_go(info.key))
+
+
+def owner_pattern(job_id: str) -> re.Pattern[str]:
+    """Returns what a job's keys look like: its id stands as a whole folder or begins a flat unit id."""
+    return re.compile(rf"(?:^|[/_-]){re.escape(job_id)}[./-]")
+
+
+def _may_go(key: str) -> bool:
+    """A version's manifest is named by its job too, and is no leaving."""
+    return PurePosixPath(key).parts[0] != "versions"

@@ -1,0 +1,49 @@
+"""The manifest is written last, and whoever finishes a job again writes the same bytes."""
+
+from __future__ import annotations
+
+import pytest
+
+from pairmill.dataset.audit import audit
+from pairmill.errors import NoSpaceError
+from pairmill_gateway.driver import JobDriver
+from pairmill_gateway.ends import find_end
+from pairmill_gateway.finisher import job_records
+from tests.fakes.failing_store import FailingStore
+from tests.unit.gateway.conftest import Job
+
+
+def _until_finished(job: Job, driver: JobDriver) -> None:
+    for _ in range(100):
+        driver.step()
+        job.stages.step()
+        job.clock.sleep(1.0)
+
+
+@pytest.mark.parametrize("key", ["ledger/j", "report/", "report.html", "dataset.json"])
+def test_g1_without_a_manifest_there_is_no_dataset_and_the_next_try_completes_it(job: Job, key: str) -> None:
+    store = FailingStore(job.store, fails=key)
+    driver = job.driver(store)
+    with pytest.raises(NoSpaceError):
+        _until_finished(job, driver)
+    assert not (job.out / "dataset.json").exists()
+    assert find_end(job.bus, job.builder.spec.job_id) is None
+    driver.step()
+    assert driver.ended is not None
+    assert audit(job.out).findings == ()
+
+
+def test_a15_finishing_again_writes_the_same_bytes(job: Job) -> None:
+    first, second = job.driver(), job.driver()
+    job.drive(first)
+    written = (job.out / "dataset.json").read_bytes()
+    second.step()
+    assert second.ended == first.ended
+    assert (job.out / "dataset.json").read_bytes() == written
+
+
+def test_records_of_other_jobs_and_garbage_are_not_the_jobs(job: Job) -> None:
+    job.drive(job.driver())
+    records = list(job_records(job.bus, job.builder.spec.job_id))
+    assert len(records) == len(job.stages.done)
+    assert list(job_records(job.bus, "another")) == []
