@@ -90,6 +90,7 @@ class BundleCard:
     heads: tuple[Head, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
     source: str = ""  # what it was made from, for people
+    weights: tuple[str, ...] = ()  # files beside the graphs, of models too large for one file each
     known: str | None = None  # file with known inputs and their answers
     format: int = FORMAT
 
@@ -99,6 +100,7 @@ class BundleCard:
         for tower in self.text:
             yield from (tower.file, tower.tokenizer)
         yield from (head.file for head in self.heads)
+        yield from self.weights
         if self.known is not None:
             yield self.known
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -10,36 +10,36 @@ from PIL import Image
 from pairmill_models.bundle import Resize
 from pairmill_models.embedder import Pixels
 
+_MAX_WHOLE_ASPECT: Final = 8
+"""Pictures longer than this are not resized as a whole: 1 × 100,000 pixels would become gigabytes."""
+
+Box: TypeAlias = tuple[float, float, float, float]
+
 
 def fit_square(picture: Pixels, size: int, resize: Resize = "crop") -> Pixels:
     """Returns (size, size, 3) uint8 for a picture (h, w, 3) uint8.
 
     `crop` brings the shorter side to `size` by a bicubic filter that widens when it shrinks, and keeps the
-    centre; `squash` brings both sides to `size`. Only what is kept is computed, so that a picture of
-    1 × 100,000 pixels costs no more than any other.
+    centre; `squash` brings both sides to `size`.
     """
     height, width = picture.shape[:2]
     image = Image.fromarray(np.ascontiguousarray(picture))
-    box = (0.0, 0.0, float(width), float(height)) if resize == "squash" else _centre(width, height, size)
-    if (width, height) == (size, size):
-        return np.array(picture)
-    return _array(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
-
-
-def _centre(width: int, height: int, size: int) -> tuple[float, float, float, float]:
-    """Returns the part of the picture that the centre of the resized one is made of."""
+    if resize == "squash":
+        return _resized(image, (size, size))
     shorter = min(width, height)
-    new_width = int(size * width / shorter)
-    new_height = int(size * height / shorter)
-    left, top = round((new_width - size) / 2), round((new_height - size) / 2)
-    across, down = width / new_width, height / new_height
-    return (
-        left * across,
-        top * down,
-        min((left + size) * across, float(width)),
-        min((top + size) * down, float(height)),
-    )
+    whole = int(size * width / shorter), int(size * height / shorter)
+    left, top = round((whole[0] - size) / 2), round((whole[1] - size) / 2)
+    if max(width, height) > _MAX_WHOLE_ASPECT * shorter:
+        return _resized(image, (size, size), _source_box((width, height), whole, left, top, size))
+    return np.ascontiguousarray(_resized(image, whole)[top : top + size, left : left + size])
 
 
-def _array(image: Any) -> Pixels:
-    return np.asarray(image, dtype=np.uint8)
+def _source_box(source: tuple[int, int], whole: tuple[int, int], left: int, top: int, size: int) -> Box:
+    """Returns the part of the source that a square of the resized picture is made of."""
+    across, down = source[0] / whole[0], source[1] / whole[1]
+    right, bottom = min((left + size) * across, source[0]), min((top + size) * down, source[1])
+    return left * across, top * down, right, bottom
+
+
+def _resized(image: Image.Image, size: tuple[int, int], box: Box | None = None) -> Pixels:
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=box), dtype=np.uint8)
