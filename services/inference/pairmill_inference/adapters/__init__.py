@@ -1,0 +1,1 @@
+"""What the inference uses of the machine: threads and child processes."""
