@@ -13,11 +13,11 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pairmill.dataset.tar_writer import TarWriter
 from pairmill.ledger.phases import KEPT_ROLE
 from pairmill.schemas import TRAIN_INDEX, versioned
 from pairmill_finaliser.images import StoredImage, read_images
 from pairmill_finaliser.step import Step
-from pairmill_finaliser.train_tar import TrainTar
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
 TRAIN_SHARD_ROLE: Final = "train_shard"
@@ -33,7 +33,7 @@ def write_train(step: Step, *, threads: int) -> tuple[int, list[ObjectRef]]:
     stored = (StoredImage(**{name: row[name] for name in StoredImage.__slots__}) for row in rows)
     images = read_images(step.context.store, stored, threads=threads, check=step.check)
     index: list[dict[str, Any]] = []
-    with TrainTar(step.path("train.tar")) as tar:
+    with TarWriter(step.path("train.tar")) as tar:
         for row, image in zip(rows, images, strict=True):
             name = f"{row['sample_id']}.{image.extension}"
             described, place = description(row), tar.add(name, image.data)

@@ -21,7 +21,7 @@ class Placed:
     size: int
 
 
-class TrainTar:
+class TarWriter:
     """Writes members one after the other: fixed owner, mode and time, names as given, ustar headers."""
 
     def __init__(self, path: Path) -> None:
