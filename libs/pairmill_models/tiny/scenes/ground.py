@@ -17,8 +17,9 @@ Pixels = npt.NDArray[np.uint8]
 SHIFT: Final = 4
 """Bits behind the point in the coordinates given to OpenCV."""
 
-_LIGHT_CELLS: Final = 7
-_LIGHT_DEPTH: Final = 56  # of 256
+_LIGHT_POINTS: Final = 7
+_LIGHT_DEPTH: Final = 52  # of 256
+_GLOW: Final = 5  # of 8 of the depth in levels are added, so that dark grounds are uneven too
 _GRAIN: Final = 3
 _GRAIN_TILE: Final = 128
 
@@ -43,11 +44,11 @@ def draw_ground(canvas: Pixels, side: int, tone: Rgb, texture: Texture, rng: Ran
 def light(canvas: Pixels, rng: Random) -> None:
     """Makes some parts of the picture brighter than others, without an edge."""
     height, width = canvas.shape[:2]
-    levels = [below(rng, 2 * _LIGHT_DEPTH + 1) - _LIGHT_DEPTH for _ in range(_LIGHT_CELLS**2)]
-    grid = np.array(levels, np.int64).reshape(_LIGHT_CELLS, _LIGHT_CELLS)
-    field = _stretched(_stretched(grid, width).T, height).T  # whole numbers: the same on every machine
-    bright = canvas.astype(np.int32) * (256 + field.astype(np.int32))[..., None]
-    canvas[:] = np.clip(bright >> 8, 0, 255).astype(np.uint8)
+    levels = [below(rng, 2 * _LIGHT_DEPTH + 1) - _LIGHT_DEPTH for _ in range(_LIGHT_POINTS**2)]
+    grid = np.array(levels, np.int64).reshape(_LIGHT_POINTS, _LIGHT_POINTS)
+    field = _stretched(_stretched(grid, width).T, height).T.astype(np.int32)[..., None]
+    bright = (canvas * (256 + field) >> 8) + (field * _GLOW >> 3)  # whole numbers: equal on every machine
+    canvas[:] = np.clip(bright, 0, 255).astype(np.uint8)
 
 
 def grain(canvas: Pixels, rng: Random) -> None:
@@ -72,7 +73,8 @@ def _stretched(grid: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64
     place = np.arange(length, dtype=np.int64) * cells * 256 // max(1, length - 1)
     left = np.minimum(place >> 8, cells - 1)
     part = place - (left << 8)
-    return (grid[..., left] * (256 - part) + grid[..., left + 1] * part) >> 8
+    blended: npt.NDArray[np.int64] = (grid[..., left] * (256 - part) + grid[..., left + 1] * part) >> 8
+    return blended
 
 
 def _stripes(canvas: Pixels, tone: Rgb, period: float, degrees: float) -> None:

@@ -11,8 +11,9 @@ from pairmill_models.tiny.scenes.scene import Group, Scene, between
 
 _MARGIN: Final = 0.045
 _GAP: Final = 0.04
-_SPLIT: Final = (0.43, 0.57)
-_FILL: Final = (0.8, 0.98)  # share of its cell that a thing takes
+_SPLIT: Final = (0.4, 0.6)
+_FILL: Final = (0.68, 0.98)  # share of its cell that a thing takes
+_UNLIKE: Final = (0.84, 1.0)  # sizes in a group
 _LARGEST: Final = 0.2
 
 
@@ -45,7 +46,7 @@ def _row(count: int, low: float, high: float, rng: Random) -> Iterator[tuple[flo
     half = min(high - low, cell) / 2
     size = between(rng, *_FILL)
     for index in range(count):
-        radius = min(_LARGEST, half * size * between(rng, 0.92, 1.0))
+        radius = min(_LARGEST, half * size * between(rng, *_UNLIKE))
         start = _MARGIN + index * cell
         along = between(rng, low + radius, high - radius)
         across = between(rng, start + radius, start + cell - radius)

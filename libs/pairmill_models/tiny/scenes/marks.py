@@ -58,7 +58,7 @@ def draw_warning(
     _plate(canvas, x, y, half * 0.62, _YELLOW)
     bar = half * 0.13
     mark = [(-bar, -half * 0.5), (bar, -half * 0.5), (bar * 0.8, half * 0.12), (-bar * 0.8, half * 0.12)]
-    cv2.fillPoly(canvas, [fixed(np.array(mark) + (x, y))], _BLACK, cv2.LINE_AA, SHIFT)
+    cv2.fillPoly(canvas, [fixed(np.add(mark, (x, y)))], _BLACK, cv2.LINE_AA, SHIFT)
     _plate(canvas, x, y + half * 0.38, bar, _BLACK)
 
 
@@ -85,7 +85,7 @@ def _written(word: str) -> list[npt.NDArray[np.float64]]:
     step = _ADVANCE * _NARROW
     start = -(len(word) * step - (step - _NARROW)) / 2
     return [
-        np.array(stroke) * (_NARROW, 1.0) + (start + index * step, -0.5)
+        np.add(np.multiply(stroke, (_NARROW, 1.0)), (start + index * step, -0.5))
         for index, letter in enumerate(word)
         for stroke in _LETTERS[letter]
     ]
@@ -117,7 +117,7 @@ def _stripes(canvas: Pixels, x: float, y: float, half: float) -> None:
         near, far = (index - 0.5) * step, (index + 0.5) * step
         bands.append([(near - half, half), (far - half, half), (far + half, -half), (near + half, -half)])
     stripes, sign = (np.zeros(canvas.shape[:2], np.uint8) for _ in range(2))
-    cv2.fillPoly(stripes, [fixed(np.array(band) + (x, y)) for band in bands], 255, cv2.LINE_AA, SHIFT)
+    cv2.fillPoly(stripes, [fixed(np.add(band, (x, y))) for band in bands], 255, cv2.LINE_AA, SHIFT)
     cv2.fillPoly(sign, [_box(x, y, half * 0.93)], 255, cv2.LINE_AA, SHIFT)
     _blend(canvas, _BLACK, np.minimum(stripes, sign), 256)
 
