@@ -1,0 +1,1 @@
+"""Adapters of the crawler: sources, detectors, child processes."""
