@@ -12,6 +12,7 @@ import numpy as np
 from pairmill.errors import ConfigurationError
 from pairmill_models.embedder import Embedder, Floats, Pixels
 from pairmill_models.heads import Heads
+from pairmill_models.npz import read_npz
 
 KNOWN_NAME: Final = "known.npz"
 
@@ -53,8 +54,7 @@ class KnownAnswers:
     def load(cls, path: Path) -> KnownAnswers:
         """Returns what `save` wrote; raises ConfigurationError if the file holds something else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = read_npz(path)
             scores = {name: values for name, values in arrays.items() if name.startswith(_SCORE_PREFIX)}
             return cls(
                 images=arrays["images"],
