@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -83,11 +85,26 @@ def run_stage(
         if config.watch_stdin:
             end_with_parent()
         log.info("service_started", group=group, member=config.member)
+        protocol_started = time.thread_time()
         code = loop.run()
+        protocol_seconds = time.thread_time() - protocol_started
         if code == GAVE_UP:
             leave_reason(config.reason_file, loop.gave_up)
-        log.info("service_stopped", exit_code=code)
+        log.info("service_stopped", exit_code=code, **cpu_spent(protocol_seconds))
         return code
+
+
+def cpu_spent(protocol_seconds: float) -> dict[str, float]:
+    """Returns the process's CPU seconds for its last log line, children that have ended included.
+
+    `protocol_seconds` is what the thread took that does nothing but bus, ledger and bookkeeping.
+    """
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "protocol_cpu_seconds": round(protocol_seconds, 3),
+        "cpu_seconds": round(sum(usage.ru_utime + usage.ru_stime for usage in spent), 3),
+        "peak_memory_bytes": spent[0].ru_maxrss * 1024,
+    }
 
 
 def exit_code_of(main: Callable[[Mapping[str, str]], int], env: Mapping[str, str] = os.environ) -> int:
