@@ -1,0 +1,1 @@
+"""The synthetic web on the wire: one server on loopback that answers for all hosts."""
