@@ -18,6 +18,7 @@ from pairmill.spill import PartitionSpill
 from pairmill.units import first_bucket_of_range, range_of_bucket
 
 GROUP_ROWS: Final = 65_536
+MAX_BYTES_IN_MEMORY: Final = 32 * 2**20
 _CELL_BUCKETS: Final = 64
 
 
@@ -31,7 +32,7 @@ class CandidateFile:
         self._ranges = ranges
         starts = {first_bucket_of_range(index, ranges) for index in range(ranges)}
         self._cells = np.array(sorted(starts | set(range(0, BUCKETS, _CELL_BUCKETS))), dtype=np.int32)
-        self._spill = PartitionSpill(folder, CANDIDATES)
+        self._spill = PartitionSpill(folder, CANDIDATES, max_bytes=MAX_BYTES_IN_MEMORY)
         self.rows = 0
 
     def add(self, table: pa.Table) -> None:

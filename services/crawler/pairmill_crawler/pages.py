@@ -80,7 +80,7 @@ class Extraction:
         self.drops.add(reason, DropSample(page_url=page_url, detail=detail, wat_offset=event.offset))
 
     def _take_page(self, page: Page, record: WarcRecord) -> None:
-        page_url = page.url or record.target_uri
+        page_url = page.url.strip("<> ") or record.target_uri
         base = document_base(page_url, page.base_href)
         terms = terms_of(page, base)
         view = _PageView(base=base, forbids=terms.forbids and self._rules.honour_page_opt_outs)

@@ -69,6 +69,8 @@ def repair(raw: str) -> str:
 
 def is_plain(text: str) -> bool:
     """Whether the repair would change nothing but blanks."""
+    if text.isascii():
+        return ("&" not in text) and (text.isprintable() or not _UNUSUAL.search(text))
     if _UNUSUAL.search(text):
         return False
-    return text.isascii() or (unicodedata.is_normalized("NFC", text) and not is_bad(text))
+    return unicodedata.is_normalized("NFC", text) and not is_bad(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.sharedctypes import RawArray
 from typing import Any, Final
 
+from pairmill.children.limits import Limits, apply_limits
 from pairmill.errors import PairmillError
 from pairmill_crawler.crawl import FRAMING, READING, Block, CrawlOrder, crawl_wat
 from pairmill_crawler.isolation import ChildDiedError
@@ -116,8 +116,7 @@ class _Holder:
 def _serve(connection: Connection[Any, Any], held: Any, settings: ChildSettings) -> None:
     """Runs in the child until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    if settings.memory_bytes:
-        resource.setrlimit(resource.RLIMIT_AS, (settings.memory_bytes, settings.memory_bytes))
+    apply_limits(Limits(memory_bytes=settings.memory_bytes or None))
     holder = _Holder(held)
     with suppress(EOFError, ConnectionError):
         while True:
