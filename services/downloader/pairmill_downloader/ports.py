@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pairmill_downloader.images.examine import Examined
 from pairmill_protos.common.v1.outcome_pb2 import Reason
-from pairmill_protos.job.v1.job_pb2 import DownloadRules
+from pairmill_protos.job.v1.job_pb2 import DownloadRules, ImageRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,11 @@ class Fetcher(Protocol):
     """
 
     async def fetch(self, url: str, rules: DownloadRules) -> FetchEnd:
-        """Returns how one attempt ended; raises only asyncio.CancelledError."""
+        """Returns how one attempt ended.
+
+        Raises asyncio.CancelledError, and RetriableError where this machine cannot open connections (no
+        file descriptors left): the environment's fault, for which no attempt counts.
+        """
         ...
 
     async def close(self) -> None:
@@ -66,6 +72,24 @@ class HostGate(Protocol):
         ...
 
 
+class HopGate(Protocol):
+    """What a fetch that has a turn asks of the gate for its further requests: robots.txt, redirects."""
+
+    async def further_start(
+        self, host: str, domain: str, rules: DownloadRules, *, deadline: float, divided_by: int = 1
+    ) -> bool:
+        """Waits, ahead of all turns, until a further request of the fetch may start; False if too late.
+
+        It keeps the time between starts, and takes no connection of its own: the fetch holds one, and
+        two hosts that redirect to each other would wait for ever. `divided_by` takes a part of the rate.
+        """
+        ...
+
+    def wait_at_least(self, host: str, seconds: float) -> None:
+        """Lets no request to a host start for so long."""
+        ...
+
+
 class OutageWatch(Protocol):
     """Tells our own outage from a host's failure (U15). Used from one event loop."""
 
@@ -79,3 +103,40 @@ class OutageWatch(Protocol):
 
 
 Monotonic = Callable[[], float]
+
+
+class Examiner(Protocol):
+    """Turns fetched bytes into an image to store, somewhere where they can do no harm. Thread-safe."""
+
+    def submit(self, data: bytes, rules: ImageRules) -> Future[Examined]:
+        """Examines bytes as soon as there is room; the future raises RetriableError if that cannot be."""
+        ...
+
+    def close(self) -> None:
+        """Ends what was started; work that waits is dropped."""
+        ...
+
+
+class DownloadObserver(Protocol):
+    """Takes the measures of downloading. Thread-safe."""
+
+    def fetched(self, reason: Reason.ValueType, body_bytes: int, seconds: float) -> None:
+        """One attempt at a URL ended."""
+        ...
+
+    def waited(self, seconds: float) -> None:
+        """A host's turn came, or was refused, after so long."""
+        ...
+
+    def examined(self, reason: Reason.ValueType, seconds: float) -> None:
+        """A body was examined, the wait for a free decoder included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What reaches hosts; all of it belongs to one event loop."""
+
+    fetcher: Fetcher
+    gate: HostGate
+    watch: OutageWatch

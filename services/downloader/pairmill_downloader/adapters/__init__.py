@@ -1,0 +1,1 @@
+"""What the downloader speaks to outside, one module each."""

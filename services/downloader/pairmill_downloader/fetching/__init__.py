@@ -1,0 +1,1 @@
+"""Fetching one URL under all rules of consent, politeness and safety."""
