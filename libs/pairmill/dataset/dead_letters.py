@@ -39,12 +39,26 @@ _FIELDS: Final[list[pa.Field[Any]]] = [
     pa.field("domain", pa.string()),
     pa.field("language", pa.string()),
     *PROVENANCE,
+    pa.field("host", pa.string()),
+    pa.field("language_confidence", pa.float32()),
+    pa.field("language_detector", pa.string()),
+    pa.field("licence", pa.string()),
+    pa.field("consent", pa.string()),
 ]
 
 DEAD_LETTERS: Final = pa.schema(_FIELDS)
 """Role `dead_letters`."""
 
-_COPIED: Final = ("domain", "language", *(field.name for field in PROVENANCE))
+_COPIED: Final = (
+    "domain",
+    "language",
+    *(field.name for field in PROVENANCE),
+    "host",
+    "language_confidence",
+    "language_detector",
+    "licence",
+    "consent",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ job wrote and its manifest does not name. It may be killed anywhere and run any 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -16,7 +16,10 @@ import structlog
 from pairmill.dataset.manifest_files import manifest_in
 from pairmill.dataset.source import DatasetFiles
 from pairmill.dataset.versions import manifest_name_of
+from pairmill.ledger.follower import loader
+from pairmill.ledger.root import load_root
 from pairmill.store.port import ObjectInfo, ObjectStore
+from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
 log = structlog.get_logger(__name__)
 
@@ -36,15 +39,18 @@ class Janitor:
         self._store = store
         self._source = source
 
-    def sweep(self, job_id: str) -> Swept:
-        """Removes the leavings of a job that ended; a job without a manifest keeps everything."""
+    def sweep(self, job_id: str, also: Iterable[str] = ()) -> Swept:
+        """Removes the leavings of a job that ended; a job without a manifest keeps everything.
+
+        `also` are keys that the job owns without bearing its name (`repair_inputs`).
+        """
         name = manifest_name_of(self._source, job_id)
         if name is None:
             return Swept()
         index = manifest_in(self._source, name)
         kept = {entry.path for entry in (*index.files(), *index.manifest.files)}
         removed = size = 0
-        for info in self._written_by(job_id):
+        for info in (*self._written_by(job_id), *self._present(also)):
             if info.key not in kept:
                 self._store.delete(info.key)
                 removed, size = removed + 1, size + info.size_bytes
@@ -54,6 +60,15 @@ class Janitor:
     def _written_by(self, job_id: str) -> Iterator[ObjectInfo]:
         is_own = owner_pattern(job_id)
         return (info for info in list(self._store.list("")) if is_own.search(info.key) and _may_go(info.key))
+
+    def _present(self, keys: Iterable[str]) -> Iterator[ObjectInfo]:
+        return (info for info in map(self._store.stat, keys) if info is not None)
+
+
+def repair_inputs(store: ObjectStore, spec_ref: ObjectRef) -> list[str]:
+    """Returns the keys of the rows that a repair ran again: the job's id follows from their names."""
+    root = load_root(spec_ref, loader(store))
+    return sorted({task.input.download.rows.key for task in root.repair_tasks(loader(store))})
 
 
 def owner_pattern(job_id: str) -> re.Pattern[str]:

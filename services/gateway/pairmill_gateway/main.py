@@ -25,7 +25,7 @@ from pairmill_gateway.adapters.status_file import StatusFile
 from pairmill_gateway.config import GatewayConfig
 from pairmill_gateway.driver import JobDriver
 from pairmill_gateway.finisher import DatasetFinisher
-from pairmill_gateway.janitor import Janitor
+from pairmill_gateway.janitor import Janitor, repair_inputs
 from pairmill_gateway.loop import GatewayLoop
 from pairmill_gateway.metrics import GatewayMetrics
 from pairmill_gateway.report import collect_facts, render_report
@@ -58,7 +58,7 @@ def main(env: Mapping[str, str]) -> int:
                 sink=sink,
                 reissue_after_seconds=config.reissue_after_seconds,
             ),
-            lambda ended: janitor.sweep(ended.job_id),
+            lambda ended: janitor.sweep(ended.job_id, repair_inputs(store, spec_ref)),
             clock=clock,
             poll_seconds=config.poll_seconds,
             give_up_seconds=config.give_up_seconds,

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pairmill.bus.factory import open_bus
 from pairmill.bus.port import Outgoing
 from pairmill.bus.topics import create_topics
 from pairmill.clock import Clock, SystemClock
+from pairmill.dataset.manifest import STATES
+from pairmill.dataset.source import FolderFiles
 from pairmill.errors import ConfigurationError
 from pairmill.store.factory import open_store
 from pairmill.units import JOBS_TOPIC, LEDGER_TOPIC, key_partition
 from pairmill_gateway.admission import Admission
+from pairmill_gateway.ends import find_end
+from pairmill_gateway.janitor import Janitor, repair_inputs
 from pairmill_protos.job.v1.job_pb2 import JobAdmitted
-from pairmill_standalone.services import service_children
+from pairmill_standalone.services import STAGES, service_children
 from pairmill_standalone.supervisor import Supervisor
-from pairmill_standalone.workspace import Workspace, locked, pin_job
+from pairmill_standalone.workspace import Workspace, check_base, locked, pin_job
 
 STOP_SECONDS = 25.0
 _WATCH_SECONDS = 0.2
@@ -29,7 +34,8 @@ _WATCH_SECONDS = 0.2
 class RunOptions:
     """What is asked of a run besides the job itself."""
 
-    bundle: Path
+    bundle: Path | None = None  # for the stages that run a model
+    stages: Sequence[str] = STAGES
     workers: Mapping[str, int] = field(default_factory=dict)  # processes by service, 1 if not named
     partitions: int = 8
     give_up_seconds: float = 30.0
@@ -72,11 +78,16 @@ class Run:
 
     def execute(self, show: Callable[[Status], None]) -> RunEnd:
         """Runs the job to its end, or until interrupted; `show` is given the status now and then."""
+        spec = self._admission.spec
         with locked(self._workspace):
-            pin_job(self._workspace, self._admission.spec, self._admission.spec_ref)
+            if spec.HasField("base"):
+                check_base(self._workspace, spec)
+            else:
+                pin_job(self._workspace, spec, self._admission.spec_ref)
+            self._forget_last_run()
             self._admit()
             supervisor = Supervisor(
-                service_children(self._workspace, self._admission, self._options),
+                service_children(self._workspace, self._admission, self._options_now()),
                 base_env=os.environ,
                 logs=self._workspace.logs,
                 clock=self._clock,
@@ -85,6 +96,17 @@ class Run:
                 return self._watch(supervisor, show)
             finally:
                 supervisor.kill()
+
+    def _forget_last_run(self) -> None:
+        """Its status is not ours, and nobody owns the attempts' private files any more."""
+        self._workspace.status_file.unlink(missing_ok=True)
+        shutil.rmtree(self._workspace.scratch, ignore_errors=True)
+
+    def _options_now(self) -> RunOptions:
+        """A job that has ended needs no stages: its gateway sweeps and says how it ended."""
+        with open_bus(self._workspace.bus_url) as bus:
+            ended = find_end(bus, self._admission.spec.job_id)
+        return self._options if ended is None else replace(self._options, stages=())
 
     def _watch(self, supervisor: Supervisor, show: Callable[[Status], None]) -> RunEnd:
         while True:
@@ -113,11 +135,19 @@ class Run:
 
     def _end(self, supervisor: Supervisor) -> RunEnd:
         status = read_status(self._workspace.status_file) or {}
-        return RunEnd(
-            state=str(status.get("state", "incomplete")),
-            reason=str(status.get("why", "")),
-            restarts=supervisor.restarts,
-        )
+        state = str(status.get("state", ""))
+        if state not in STATES:
+            reason = f"the gateway stopped before the job had ended; see {self._workspace.logs}"
+            return RunEnd(state="failed", reason=reason, restarts=supervisor.restarts)
+        self._sweep()
+        return RunEnd(state=state, reason=str(status.get("why", "")), restarts=supervisor.restarts)
+
+    def _sweep(self) -> None:
+        """Once more, now that no stage is left that could write late (U4)."""
+        with open_store(self._workspace.store_url) as store:
+            janitor = Janitor(store, FolderFiles(self._workspace.out))
+            janitor.sweep(self._admission.spec.job_id, repair_inputs(store, self._admission.spec_ref))
+        shutil.rmtree(self._workspace.scratch, ignore_errors=True)
 
     def _admit(self) -> None:
         """Stores the spec, makes the topics and announces the job; the same again does no harm."""

@@ -17,9 +17,9 @@ WITH_BUNDLE: Final = frozenset({"inference", "scorer"})
 
 
 def service_children(workspace: Workspace, admission: Admission, options: RunOptions) -> list[ChildSpec]:
-    """Returns the gateway and, for every stage, as many workers as asked for."""
+    """Returns the gateway and, for every stage of the run, as many workers as asked for."""
     children = [_gateway(workspace, admission, options)]
-    for stage in STAGES:
+    for stage in options.stages:
         numbers = range(options.workers.get(stage, 1))
         children.extend(_worker(workspace, admission, options, stage, number) for number in numbers)
     return children
@@ -31,7 +31,7 @@ def _gateway(workspace: Workspace, admission: Admission, options: RunOptions) ->
         "PAIRMILL_SPEC_KEY": ref.key,
         "PAIRMILL_SPEC_SHA256": ref.sha256.hex(),
         "PAIRMILL_SPEC_BYTES": str(ref.bytes),
-        "PAIRMILL_SCRATCH": str(workspace.state / "scratch" / "gateway"),
+        "PAIRMILL_SCRATCH": str(workspace.scratch / "gateway"),
         "PAIRMILL_STATUS_FILE": str(workspace.status_file),
         "PAIRMILL_REISSUE_AFTER_SECONDS": str(options.reissue_after_seconds),
         "PAIRMILL_GIVE_UP_SECONDS": str(options.give_up_seconds),
@@ -46,10 +46,10 @@ def _worker(
     name = f"{stage}-{number:03d}"
     env = _common(workspace, options.service_env.get(stage, {})) | {
         "PAIRMILL_MEMBER": name,
-        "PAIRMILL_SCRATCH": str(workspace.state / "scratch" / name),
+        "PAIRMILL_SCRATCH": str(workspace.scratch / name),
         "PAIRMILL_GIVE_UP_SECONDS": str(options.give_up_seconds),
     }
-    if stage in WITH_BUNDLE:
+    if stage in WITH_BUNDLE and options.bundle is not None:
         env["PAIRMILL_BUNDLE"] = str(options.bundle)
     first = options.first_env.get(stage, {}) if number == 0 else {}
     return ChildSpec(name=name, module=f"pairmill_{stage}", env=env, first_env=first)

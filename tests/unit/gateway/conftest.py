@@ -1,100 +1,17 @@
-"""A small job on a real bus and a real store, with stages of a few lines."""
+"""A small job that can be driven."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pairmill.bus.sqlite import SqliteBus
-from pairmill.bus.topics import create_topics
-from pairmill.dataset.source import FolderFiles
-from pairmill.store.directory import DirectoryStore
-from pairmill.store.port import ObjectStore
-from pairmill_gateway.driver import JobDriver
-from pairmill_gateway.finisher import DatasetFinisher
-from pairmill_gateway.status import JobStatus
-from tests.fakes.bus_stages import BusStages
-from tests.fakes.clock import ManualClock
-from tests.fakes.dataset import Builder
-from tests.fakes.dataset_options import Options
-from tests.fakes.dataset_world import make_world
-
-WORLD = make_world(candidates=40, seed=5)
-
-
-class LastStatus:
-    """Keeps the latest status."""
-
-    def __init__(self) -> None:
-        self.status: JobStatus | None = None
-
-    def show(self, status: JobStatus) -> None:
-        self.status = status
-
-
-@dataclass
-class Job:
-    """A job that can be driven."""
-
-    out: Path
-    bus: SqliteBus
-    store: DirectoryStore
-    builder: Builder
-    stages: BusStages
-    clock: ManualClock
-    sink: LastStatus
-    scratch: Path
-
-    def driver(self, store: ObjectStore | None = None) -> JobDriver:
-        """Returns a gateway as it is after a start."""
-        finisher = DatasetFinisher(
-            self.bus,
-            store or self.store,
-            FolderFiles(self.out),
-            self.scratch,
-            lambda dataset: f"report of {dataset.manifest.job_id}",
-        )
-        return JobDriver(
-            self.builder.spec_ref,
-            bus=self.bus,
-            store=store or self.store,
-            clock=self.clock,
-            finisher=finisher,
-            sink=self.sink,
-            reissue_after_seconds=30.0,
-        )
-
-    def drive(self, driver: JobDriver) -> None:
-        """Lets gateway and stages take turns until the job has ended."""
-        for _ in range(200):
-            driver.step()
-            if driver.ended is not None:
-                return
-            self.stages.step()
-            self.clock.sleep(1.0)
-        raise AssertionError(f"the job does not end: {driver.status}")
+from tests.fakes.driven_job import Job, new_job
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Iterator[Job]:
-    """A job of three WATs in two waves that nothing has been done for yet."""
-    with (
-        SqliteBus(tmp_path / "state" / "bus.db") as bus,
-        DirectoryStore(tmp_path / "out") as store,
-    ):
-        create_topics(bus, 4)
-        folder = tmp_path / "work"
-        builder = Builder(folder, Options(world=WORLD))
-        yield Job(
-            out=tmp_path / "out",
-            bus=bus,
-            store=store,
-            builder=builder,
-            stages=BusStages(bus, store, builder, folder),
-            clock=ManualClock(),
-            sink=LastStatus(),
-            scratch=tmp_path / "scratch",
-        )
+    """A job that nothing has been done for yet."""
+    with new_job(tmp_path) as made:
+        yield made

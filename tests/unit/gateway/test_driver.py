@@ -13,7 +13,7 @@ from pairmill_gateway.ends import find_end
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from tests.fakes.dataset import build_dataset
 from tests.fakes.dataset_options import Options
-from tests.unit.gateway.conftest import WORLD, Job
+from tests.fakes.driven_job import WORLD, Job
 
 
 def test_a_driven_job_ends_with_a_dataset_that_closes(job: Job, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pairmill.errors import NoSpaceError
 from pairmill_gateway.driver import JobDriver
 from pairmill_gateway.ends import find_end
 from pairmill_gateway.finisher import job_records
+from tests.fakes.driven_job import Job
 from tests.fakes.failing_store import FailingStore
-from tests.unit.gateway.conftest import Job
 
 
 def _until_finished(job: Job, driver: JobDriver) -> None:

@@ -9,8 +9,8 @@ from pairmill.dataset.reader import Dataset
 from pairmill.dataset.source import FolderFiles
 from pairmill.errors import NoSpaceError
 from pairmill_gateway.janitor import Janitor, owner_pattern
+from tests.fakes.driven_job import Job
 from tests.fakes.failing_store import FailingStore
-from tests.unit.gateway.conftest import Job
 
 
 def _keys(job: Job) -> set[str]:

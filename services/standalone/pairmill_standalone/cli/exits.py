@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
+import errno
+import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 
@@ -21,9 +24,13 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130  # the next call resumes
 
 
+_REQUESTS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
+"""What the system says of a path that the user named wrongly."""
+
+
 @contextmanager
 def errors_as_exits() -> Iterator[None]:
-    """Turns errors that were raised on purpose into a message on stderr and an exit code."""
+    """Turns errors that were raised on purpose, and those of the disk, into a message and an exit code."""
     try:
         yield
     except ConfigurationError as error:
@@ -32,6 +39,9 @@ def errors_as_exits() -> Iterator[None]:
     except PairmillError as error:
         complain(f"{type(error).__name__}: {error}")
         raise typer.Exit(Exit.NO) from error
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        raise typer.Exit(Exit.WRONG_REQUEST if error.errno in _REQUESTS else Exit.NO) from error
     except KeyboardInterrupt as error:
         complain("interrupted; the same command goes on from here")
         raise typer.Exit(Exit.INTERRUPTED) from error
@@ -43,13 +53,17 @@ def complain(text: str) -> None:
         sys.stderr.write(f"pairmill: {line}\n")
 
 
+def say(text: str) -> None:
+    """Writes a line of an answer to stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def say_json(facts: Any) -> None:
+    """Writes facts as one line of JSON to stdout."""
+    say(json.dumps(facts, ensure_ascii=False))
+
+
 def answer(ok: bool) -> None:
     """Ends the command: 0 where the answer is yes, 1 where it is no."""
     if not ok:
         raise typer.Exit(Exit.NO)
-
-
-def run_until_done(main: Callable[[], None]) -> None:
-    """Runs a verb's body with its errors turned into exits."""
-    with errors_as_exits():
-        main()

@@ -2,67 +2,90 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pairmill import __version__
 from pairmill.clock import SystemClock
 from pairmill.errors import ConfigurationError
 from pairmill.jobspec.settings import parse_assignments
+from pairmill.telemetry.logs import configure_logging
+from pairmill_gateway.admission import Admission, WatList
 from pairmill_models.bundle import load_bundle
-from pairmill_standalone.cli.exits import Exit, answer, complain, errors_as_exits
-from pairmill_standalone.cli.options import BundleOption, Json, Out, Settings, StateDir, bundle_or_tiny
+from pairmill_standalone.cli.exits import Exit, answer, complain, errors_as_exits, say_json
+from pairmill_standalone.cli.options import (
+    AllowNetwork,
+    BundleOption,
+    ConnectTo,
+    Json,
+    Out,
+    Settings,
+    StateDir,
+    Workers,
+    Yes,
+    bundle_or_tiny,
+)
 from pairmill_standalone.cli.progress_view import progress_view
 from pairmill_standalone.cli.summary import print_summary
+from pairmill_standalone.crawl_lists import WAT_BASE, wats_of_crawl
 from pairmill_standalone.estimate import estimate_run
 from pairmill_standalone.jobs import JobRequest, admit_request, collect_wats
 from pairmill_standalone.run import Run, RunEnd, RunOptions, check_inputs
-from pairmill_standalone.workspace import Workspace, open_workspace
-
-EXAMPLE = "Example: pairmill run --wat CC-MAIN-00000.warc.wat.gz --out out/first --limit 2000"
+from pairmill_standalone.services import STAGES
+from pairmill_standalone.workspace import Workspace, open_workspace, pinned_spec
 
 
 def run(
     out: Out,
-    wat: Annotated[list[str] | None, typer.Option(help="A WAT file: path or http(s) URL. Repeatable.")] = None,
-    wat_list: Annotated[list[Path] | None, typer.Option(help="A file with one WAT a line. Repeatable.")] = None,
+    wat: Annotated[
+        list[str] | None, typer.Option(help="A WAT file: path or http(s) URL. Repeatable.")
+    ] = None,
+    wat_list: Annotated[
+        list[Path] | None, typer.Option(help="A file with one WAT a line. Repeatable.")
+    ] = None,
+    crawl: Annotated[
+        str, typer.Option(help="Name of the crawl, such as CC-MAIN-2024-10; with --wat-count its WATs.")
+    ] = "",
+    wat_count: Annotated[
+        int | None, typer.Option(help="Take that many WATs of the crawl, drawn by --seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which WATs of the crawl are drawn.")] = 0,
+    paths: Annotated[
+        str,
+        typer.Option(help="The crawl's list of WATs, path or URL; Common Crawl's if not given."),
+    ] = "",
+    wat_base: Annotated[
+        str, typer.Option(help="Where the paths of that list lie: folder or http(s) URL.")
+    ] = WAT_BASE,
     profile: Annotated[str, typer.Option(help="default, laion-5b or everything.")] = "default",
     bundle: BundleOption = None,
     settings: Settings = None,
     limit: Annotated[int | None, typer.Option(help="About that many candidates per wave, no more.")] = None,
     sample: Annotated[float | None, typer.Option(help="Share of candidates to take, by sample_id.")] = None,
-    crawl: Annotated[str, typer.Option(help="Name of the crawl, for provenance.")] = "",
-    workers: Annotated[
-        list[str] | None, typer.Option(metavar="SERVICE=N", help="Processes of a service. Repeatable.")
-    ] = None,
-    partitions: Annotated[int, typer.Option(help="Partitions of the work topics of a new run.")] = 8,
+    workers: Workers = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of the work topics of a new run.")] = 8,
     state_dir: StateDir = None,
-    allow_network: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CIDR", help="A private network that may be fetched from. Repeatable."),
-    ] = None,
-    connect_to: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SUFFIX=ADDRESS:PORT", help="Where hosts of a suffix really are. Repeatable."),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a long run.")] = False,
+    allow_network: AllowNetwork = None,
+    connect_to: ConnectTo = None,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Build a dataset from WAT files; calling it again resumes.
 
+    Ctrl-C stops cleanly, twice at once. Ends with the funnel and a report.
+
     Example: pairmill run --wat CC-MAIN-00000.warc.wat.gz --out out/first --limit 2000
     """
     with errors_as_exits():
-        listing = collect_wats(wat or (), wat_list or ())
-        for problem in listing.problems:
-            complain(f"--wat-list: {problem}; the line is left out")
-        check_inputs(tuple(listing.wats) if wat else ())
-        chosen = bundle_or_tiny(bundle)
+        drawn = wats_of_crawl(crawl, wat_count, seed, paths=paths, base=wat_base) if wat_count else []
+        listing = _listing([*(wat or ()), *drawn], wat_list or ())
         request = JobRequest(
             wats=listing.wats,
             profile=profile,
@@ -71,17 +94,47 @@ def run(
             limit=limit,
             sample_rate=sample,
         )
-        admission = admit_request(request, load_bundle(chosen))
-        workspace = open_workspace(out, state_dir)
-        confirm(estimate_run(listing.wats, admission.spec, workspace.out), yes)
+        chosen = bundle_or_tiny(bundle)
         options = RunOptions(
             bundle=chosen,
             workers=parse_workers(workers or ()),
             partitions=partitions,
             service_env={"downloader": downloader_env(allow_network or (), connect_to or ())},
         )
-        end = execute(Run(workspace, admission, options))
-        finish(end, workspace, as_json=as_json)
+        admission = admit_request(request, load_bundle(chosen))
+        workspace = open_workspace(out, state_dir)
+        if pinned_spec(workspace) is None:
+            confirm(estimate_run(listing.wats, admission.spec, workspace.out), yes)
+        carry_on(workspace, admission, options, as_json=as_json)
+
+
+def _listing(named: list[str], lists: Sequence[Path]) -> WatList:
+    """Returns the WATs asked for; what is named one by one has to be there."""
+    listing = collect_wats(named, lists)
+    for problem in listing.problems:
+        complain(f"--wat-list: {problem}; the line is left out")
+    check_inputs(collect_wats(named, ()).wats)
+    return listing
+
+
+def carry_on(workspace: Workspace, admission: Admission, options: RunOptions, *, as_json: bool) -> None:
+    """Runs an admitted job to its end, or until interrupted; exits accordingly."""
+    derived = admission.spec.HasField("base")
+    place = workspace.of_version(admission.spec.job_id) if derived else workspace
+    with run_log(place):
+        end = execute(Run(place, admission, options))
+    if derived and end.state in ("complete", "incomplete"):
+        shutil.rmtree(place.state, ignore_errors=True)  # the version stands; its queue is of no use any more
+    finish(end, place, as_json=as_json)
+
+
+@contextmanager
+def run_log(workspace: Workspace) -> Iterator[None]:
+    """Writes what the supervisor has to say to a file beside the services' logs; the terminal is for people."""
+    workspace.logs.mkdir(parents=True, exist_ok=True)
+    with (workspace.logs / "run.log").open("a") as stream:
+        configure_logging("info", service="run", version=__version__, stream=stream)
+        yield
 
 
 def execute(run_: Run) -> RunEnd:
@@ -104,26 +157,32 @@ def finish(end: RunEnd, workspace: Workspace, *, as_json: bool) -> None:
     if end.state in ("complete", "incomplete"):
         print_summary(workspace.out, as_json=as_json)
     elif as_json:
-        sys.stdout.write(json.dumps({"state": end.state, "reason": end.reason}) + "\n")
+        say_json({"state": end.state, "reason": end.reason})
     if end.state != "complete":
-        complain(f"{end.state}: {end.reason or 'see the logs in ' + str(workspace.logs)}")
+        complain(f"{end.state}: {end.reason or f'see the logs in {workspace.logs}'}")
     answer(end.state == "complete")
 
 
 def confirm(expectation: str, yes: bool) -> None:
-    """Says what is expected, and asks where a person is there to answer and the run is long."""
-    sys.stderr.write(f"pairmill: {expectation}\n")
+    """Says what is expected, and asks where a person is there to answer."""
+    complain(expectation)
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        typer.confirm("Go on?", abort=True, err=True, default=True)
+        answer(typer.confirm("Go on?", err=True, default=True))
 
 
 def parse_workers(texts: Iterable[str]) -> dict[str, int]:
     """Returns processes by service; raises ConfigurationError naming what is wrong."""
-    parsed = {}
-    for name, value in parse_assignments(texts).items():
-        if not value.isdigit() or int(value) < 1:
-            raise ConfigurationError(f"--workers {name}={value}: at least 1")
-        parsed[name] = int(value)
+    parsed, problems = {}, []
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in STAGES:
+            problems.append(f"--workers {text}: there is no service {name!r}; one of {', '.join(STAGES)}")
+        elif not value.isdigit() or int(value) < 1:
+            problems.append(f"--workers {text}: write it as {name}=2, at least 1")
+        else:
+            parsed[name] = int(value)
+    if problems:
+        raise ConfigurationError("\n".join(problems))
     return parsed
 
 

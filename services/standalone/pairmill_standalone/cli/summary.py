@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from pairmill.dataset.manifest import FunnelRow, Manifest, read_manifest
+from pairmill_standalone.cli.exits import say_json
 
 
 def print_summary(out: Path, *, as_json: bool) -> None:
@@ -22,7 +21,7 @@ def print_summary(out: Path, *, as_json: bool) -> None:
             "out": str(out),
             "funnel": [row.as_dict() for row in manifest.funnel],
         }
-        sys.stdout.write(json.dumps(facts) + "\n")
+        say_json(facts)
         return
     console = Console()
     console.print(funnel_table(manifest))
