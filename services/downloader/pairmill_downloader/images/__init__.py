@@ -1,0 +1,1 @@
+"""From fetched bytes to a stored image: pure functions of bytes and rules, called in child processes."""
