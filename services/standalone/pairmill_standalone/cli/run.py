@@ -130,7 +130,7 @@ def carry_on(workspace: Workspace, admission: Admission, options: RunOptions, *,
 
 @contextmanager
 def run_log(workspace: Workspace) -> Iterator[None]:
-    """Writes what the supervisor has to say to a file beside the services' logs; the terminal is for people."""
+    """Writes the supervisor's log beside those of the services; the terminal is for people."""
     workspace.logs.mkdir(parents=True, exist_ok=True)
     with (workspace.logs / "run.log").open("a") as stream:
         configure_logging("info", service="run", version=__version__, stream=stream)

@@ -1,0 +1,1 @@
+"""The generated pages of `docs/`: `python -m pairmill_standalone.docs [--check]`."""
