@@ -40,7 +40,7 @@ class PictureFiles:
         """Returns the file of a picture."""
         if self._folder is None:
             return self._drawn(picture)
-        path = self._folder / self._name(picture)
+        path = self._folder / self.name_of(picture)
         try:
             return path.read_bytes()
         except FileNotFoundError:
@@ -66,8 +66,8 @@ class PictureFiles:
     def _scene(self, picture: Picture) -> int:
         return scene_number(self._seed, picture.group, self._redraws, roving=picture.roving)
 
-    def _name(self, picture: Picture) -> str:
-        """A name that changes with all that the bytes depend on."""
+    def name_of(self, picture: Picture) -> str:
+        """Returns a name that changes with all that the bytes depend on."""
         look = look_number(self._seed, picture.group, self._redraws)
         text = f"{self._scene(picture)}/{look}/{picture!r}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
