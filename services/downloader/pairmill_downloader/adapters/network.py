@@ -1,0 +1,22 @@
+"""The real network: fetcher, gate and watch on the running event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pairmill.clock import Clock
+from pairmill_downloader.adapters.http import open_fetcher
+from pairmill_downloader.fetching.config import FetchConfig
+from pairmill_downloader.fetching.gate import PoliteGate
+from pairmill_downloader.fetching.outage import NetworkOutageWatch
+from pairmill_downloader.ports import Network
+
+
+@asynccontextmanager
+async def open_network(config: FetchConfig, clock: Clock, *, partitions: int) -> AsyncIterator[Network]:
+    """Opens what reaches hosts; `partitions` is the number of the download topics (U10)."""
+    gate = PoliteGate(clock)
+    async with open_fetcher(config, gate, clock, partitions=partitions) as fetcher:
+        watch = NetworkOutageWatch(clock, config.canary_urls)
+        yield Network(fetcher=fetcher, gate=gate, watch=watch)

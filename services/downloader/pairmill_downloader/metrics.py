@@ -1,0 +1,74 @@
+"""Every metric that the downloader owns, besides those of the stage loop."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from pairmill.reasons import reason_name
+from pairmill_protos.common.v1.outcome_pb2 import Reason
+
+_FETCH_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
+_WAIT_SECONDS: Final = (0.001, 0.01, 0.1, 0.5, 1, 5, 30, 60, 300, 600, 1800)
+_EXAMINE_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 20, 80)
+_FIRST: Final = Reason.REASON_BLOCKED_ADDRESS
+_LAST: Final = Reason.REASON_ASPECT_RATIO
+
+
+class DownloadMetrics:
+    """Takes the measures of downloading into a registry. Thread-safe; labels come from closed sets."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._fetches = Counter(
+            "pairmill_fetches",
+            "Attempts at a URL by how they ended; empty for a body.",
+            ("reason",),
+            registry=registry,
+        )
+        self._bytes = Counter(
+            "pairmill_downloaded_bytes", "Bytes of the bodies that arrived whole.", registry=registry
+        )
+        self._images = Counter(
+            "pairmill_images_examined",
+            "Bodies by what was found out; empty for a stored image.",
+            ("reason",),
+            registry=registry,
+        )
+        self._fetch_seconds = Histogram(
+            "pairmill_fetch_duration_seconds",
+            "Time from a host's turn to the end of the attempt.",
+            buckets=_FETCH_SECONDS,
+            registry=registry,
+        )
+        self._wait_seconds = Histogram(
+            "pairmill_host_wait_seconds",
+            "Time that a free connection waited for its host's turn.",
+            buckets=_WAIT_SECONDS,
+            registry=registry,
+        )
+        self._examine_seconds = Histogram(
+            "pairmill_examine_duration_seconds",
+            "Time to examine a body, the wait for a free decoder included.",
+            buckets=_EXAMINE_SECONDS,
+            registry=registry,
+        )
+        for number in Reason.values():
+            if number == Reason.REASON_UNSPECIFIED or _FIRST <= number <= _LAST:
+                self._fetches.labels(reason_name(number))
+                self._images.labels(reason_name(number))
+
+    def fetched(self, reason: Reason.ValueType, body_bytes: int, seconds: float) -> None:
+        """Counts an attempt at a URL."""
+        self._fetches.labels(reason_name(reason)).inc()
+        self._bytes.inc(body_bytes)
+        self._fetch_seconds.observe(seconds)
+
+    def waited(self, seconds: float) -> None:
+        """Counts a wait for a host's turn."""
+        self._wait_seconds.observe(seconds)
+
+    def examined(self, reason: Reason.ValueType, seconds: float) -> None:
+        """Counts a body that was examined."""
+        self._images.labels(reason_name(reason)).inc()
+        self._examine_seconds.observe(seconds)
