@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from pairmill.bus.factory import open_bus
 from pairmill.clock import SystemClock
 from pairmill.errors import ConfigurationError
-from pairmill.stage.checkpoints import Checkpoints, KillAt, NoCheckpoints
+from pairmill.stage.checkpoints import checkpoints_of
 from pairmill.stage.loop import GAVE_UP, LoopSettings, StageLoop
 from pairmill.stage.port import Handler
 from pairmill.stage.standing import LedgerRegistry
@@ -71,7 +71,7 @@ def run_stage(
             registry=LedgerRegistry(bus, store),
             clock=SystemClock(),
             observer=StageMetrics(registry, service=name),
-            checkpoints=_checkpoints(config.kill_at),
+            checkpoints=checkpoints_of(config.kill_at),
         )
         stack.enter_context(
             AdminServer(
@@ -146,16 +146,6 @@ def _loop_settings(config: ServiceConfig, handler: Handler, group: str) -> LoopS
         stop_seconds=config.stop_seconds,
         give_up_seconds=config.give_up_seconds,
     )
-
-
-def _checkpoints(kill_at: str) -> Checkpoints:
-    if not kill_at:
-        return NoCheckpoints()
-    point, _, passage = kill_at.partition(":")
-    try:
-        return KillAt(point, int(passage or "1"))
-    except ValueError as error:
-        raise ConfigurationError(f"PAIRMILL_KILL_AT: {error}") from error
 
 
 def _stop_on_signals(request_stop: Callable[[], None]) -> None:

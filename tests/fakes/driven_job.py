@@ -10,6 +10,7 @@ from pathlib import Path
 from pairmill.bus.sqlite import SqliteBus
 from pairmill.bus.topics import create_topics
 from pairmill.dataset.source import FolderFiles
+from pairmill.stage.checkpoints import NoCheckpoints
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
 from pairmill_gateway.driver import JobDriver
@@ -55,6 +56,7 @@ class Job:
             FolderFiles(self.out),
             self.scratch,
             lambda dataset: f"report of {dataset.manifest.job_id}",
+            NoCheckpoints(),
         )
         return JobDriver(
             self.builder.spec_ref,
@@ -64,6 +66,7 @@ class Job:
             finisher=finisher,
             sink=self.sink,
             reissue_after_seconds=30.0,
+            checkpoints=NoCheckpoints(),
         )
 
     def drive(self, driver: JobDriver) -> None:

@@ -8,10 +8,24 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, get_args
 
+from pairmill.errors import ConfigurationError
+
 Point = Literal[
-    "before_work", "after_objects", "after_follow_ups", "after_record", "after_commit", "before_failure"
+    "before_work",
+    "after_objects",
+    "after_follow_ups",
+    "after_record",
+    "after_commit",
+    "before_failure",
+    "after_hand_out",
+    "before_manifest",
+    "after_manifest",
+    "after_end",
+    "in_sweep",
 ]
-"""Before anything; objects stored; follow-ups acknowledged; ledger acknowledged; offset committed."""
+"""In a stage: before anything; objects stored; follow-ups acknowledged; ledger acknowledged; offset
+committed; before a failure is published. In a gateway: a task acknowledged; all but the manifest stored; the
+manifest stored; the job's end acknowledged; before each object that the janitor removes."""
 
 POINTS: Final = get_args(Point)
 
@@ -51,3 +65,14 @@ class KillAt:
         self._passed[point] += 1
         if point == self._point and self._passed[point] == self._passage:
             self._kill()
+
+
+def checkpoints_of(kill_at: str) -> Checkpoints:
+    """Returns what `PAIRMILL_KILL_AT` asks for: `point:n` kills, nothing does nothing."""
+    if not kill_at:
+        return NoCheckpoints()
+    point, _, passage = kill_at.partition(":")
+    try:
+        return KillAt(point, int(passage or "1"))
+    except ValueError as error:
+        raise ConfigurationError(f"PAIRMILL_KILL_AT: {error}") from error

@@ -24,3 +24,4 @@ class GatewayConfig:
     log_level: str = "info"  # debug, info, warning or error
     reason_file: Path | None = None  # where the reason of a final exit is left for the supervisor
     watch_stdin: bool = False  # end when standard input ends: the supervisor is gone
+    kill_at: str = ""  # tests only: point:n, ends the process with SIGKILL there

@@ -8,6 +8,7 @@ from pairmill.bus.port import Bus, TopicPartition
 from pairmill.clock import Clock
 from pairmill.ledger.barriers import Expected
 from pairmill.ledger.follower import JobFollower
+from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.messages import task_message
 from pairmill.store.port import ObjectStore
 from pairmill.units import STAGE_TOPICS
@@ -40,12 +41,14 @@ class JobDriver:
         finisher: Finisher,
         sink: StatusSink,
         reissue_after_seconds: float,
+        checkpoints: Checkpoints,
     ) -> None:
         self._bus = bus
         self._store = store
         self._clock = clock
         self._finisher = finisher
         self._sink = sink
+        self._checkpoints = checkpoints
         self._follower = JobFollower(bus, store, spec_ref)
         self._follower.catch_up()
         self._hand_out = HandOut(self._follower.walk)
@@ -102,6 +105,7 @@ class JobDriver:
 
     def _send(self, task: UnitTask) -> None:
         self._bus.publish([task_message(self._bus, task, self._follower.root.spec)])
+        self._checkpoints.passed("after_hand_out")
 
     def _watch(self, task: UnitTask) -> None:
         if self._is_open(task):
@@ -127,6 +131,7 @@ class JobDriver:
     def _finish(self) -> None:
         ended = self._finisher.finish(self._follower)
         self._bus.publish([end_message(self._bus, ended)])
+        self._checkpoints.passed("after_end")
         self.ended = ended
         log.info("job_ended", job=ended.job_id, state=ended.state)
 

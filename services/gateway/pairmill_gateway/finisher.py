@@ -23,6 +23,7 @@ from pairmill.dataset.source import DatasetFiles
 from pairmill.dataset.versions import keep_current_version, manifest_name_of, report_key
 from pairmill.errors import NoSpaceError, ObjectMissingError
 from pairmill.ledger.follower import JobFollower, loader, record_job
+from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.messages import ledger_partition
 from pairmill.store.port import ObjectStore
 from pairmill.units import LEDGER_TOPIC
@@ -47,12 +48,14 @@ class DatasetFinisher:
         source: DatasetFiles,
         scratch: Path,
         render: Callable[[Dataset], str],
+        checkpoints: Checkpoints,
     ) -> None:
         self._bus = bus
         self._store = store
         self._source = source
         self._scratch = scratch
         self._render = render
+        self._checkpoints = checkpoints
 
     def finish(self, follower: JobFollower) -> JobEnded:
         """Writes ledger file, report and, last, the manifest; returns the job's end."""
@@ -68,7 +71,9 @@ class DatasetFinisher:
             manifest = assemble(job, self._source, self._store.put_file, folder)
         manifest = with_report(manifest, self._report(manifest))
         keep_current_version(self._store, self._source, except_job=spec.job_id)
+        self._checkpoints.passed("before_manifest")
         written = write_manifest(self._store, manifest)
+        self._checkpoints.passed("after_manifest")
         return JobEnded(
             job_id=spec.job_id,
             state=manifest.state,

@@ -18,6 +18,7 @@ from pairmill.dataset.source import DatasetFiles
 from pairmill.dataset.versions import manifest_name_of
 from pairmill.ledger.follower import loader
 from pairmill.ledger.root import load_root
+from pairmill.stage.checkpoints import Checkpoints, NoCheckpoints
 from pairmill.store.port import ObjectInfo, ObjectStore
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
@@ -35,9 +36,12 @@ class Swept:
 class Janitor:
     """Sweeps one dataset."""
 
-    def __init__(self, store: ObjectStore, source: DatasetFiles) -> None:
+    def __init__(
+        self, store: ObjectStore, source: DatasetFiles, checkpoints: Checkpoints | None = None
+    ) -> None:
         self._store = store
         self._source = source
+        self._checkpoints = checkpoints or NoCheckpoints()
 
     def sweep(self, job_id: str, also: Iterable[str] = ()) -> Swept:
         """Removes the leavings of a job that ended; a job without a manifest keeps everything.
@@ -52,6 +56,7 @@ class Janitor:
         removed = size = 0
         for info in (*self._written_by(job_id), *self._present(also)):
             if info.key not in kept:
+                self._checkpoints.passed("in_sweep")
                 self._store.delete(info.key)
                 removed, size = removed + 1, size + info.size_bytes
         log.info("job_swept", job=job_id, objects=removed, bytes=size)

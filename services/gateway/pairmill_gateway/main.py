@@ -16,6 +16,7 @@ from pairmill.config import read_config
 from pairmill.dataset.source import DatasetFiles, FolderFiles, StoreFiles
 from pairmill.errors import ConfigurationError
 from pairmill.service import end_with_parent, leave_reason
+from pairmill.stage.checkpoints import checkpoints_of
 from pairmill.stage.loop import GAVE_UP
 from pairmill.store.factory import open_store
 from pairmill.store.port import ObjectStore
@@ -43,11 +44,17 @@ def main(env: Mapping[str, str]) -> int:
         store = stack.enter_context(open_store(config.store_url))
         source = dataset_files(config.store_url, store)
         clock, registry, spec_ref = SystemClock(), CollectorRegistry(), spec_reference(config)
+        checkpoints = checkpoints_of(config.kill_at)
         finisher = DatasetFinisher(
-            bus, store, source, config.scratch, lambda dataset: render_report(collect_facts(dataset))
+            bus,
+            store,
+            source,
+            config.scratch,
+            lambda dataset: render_report(collect_facts(dataset)),
+            checkpoints,
         )
         sink = GatewayMetrics(registry, StatusFile(config.status_file))
-        janitor = Janitor(store, source)
+        janitor = Janitor(store, source, checkpoints)
         loop = GatewayLoop(
             lambda: JobDriver(
                 spec_ref,
@@ -57,6 +64,7 @@ def main(env: Mapping[str, str]) -> int:
                 finisher=finisher,
                 sink=sink,
                 reissue_after_seconds=config.reissue_after_seconds,
+                checkpoints=checkpoints,
             ),
             lambda ended: janitor.sweep(ended.job_id, repair_inputs(store, spec_ref)),
             clock=clock,

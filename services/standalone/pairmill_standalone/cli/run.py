@@ -41,29 +41,35 @@ from pairmill_standalone.run import Run, RunEnd, RunOptions, check_inputs
 from pairmill_standalone.services import STAGES
 from pairmill_standalone.workspace import Workspace, open_workspace, pinned_spec
 
+Wats = Annotated[list[str] | None, typer.Option("--wat", help="A WAT file: path or http(s) URL. Repeatable.")]
+WatLists = Annotated[
+    list[Path] | None, typer.Option("--wat-list", help="A file with one WAT a line. Repeatable.")
+]
+Crawl = Annotated[
+    str,
+    typer.Option("--crawl", help="Name of the crawl, such as CC-MAIN-2024-10; with --wat-count its WATs."),
+]
+WatCount = Annotated[
+    int | None, typer.Option("--wat-count", min=1, help="Take that many WATs of the crawl, drawn by --seed.")
+]
+Paths = Annotated[
+    str,
+    typer.Option("--paths", help="The crawl's list of WATs, path or URL; Common Crawl's if not given."),
+]
+WatBase = Annotated[
+    str, typer.Option("--wat-base", help="Where the paths of that list lie: folder or http(s) URL.")
+]
+
 
 def run(
     out: Out,
-    wat: Annotated[
-        list[str] | None, typer.Option(help="A WAT file: path or http(s) URL. Repeatable.")
-    ] = None,
-    wat_list: Annotated[
-        list[Path] | None, typer.Option(help="A file with one WAT a line. Repeatable.")
-    ] = None,
-    crawl: Annotated[
-        str, typer.Option(help="Name of the crawl, such as CC-MAIN-2024-10; with --wat-count its WATs.")
-    ] = "",
-    wat_count: Annotated[
-        int | None, typer.Option(help="Take that many WATs of the crawl, drawn by --seed.")
-    ] = None,
+    wat: Wats = None,
+    wat_list: WatLists = None,
+    crawl: Crawl = "",
+    wat_count: WatCount = None,
     seed: Annotated[int, typer.Option(help="Which WATs of the crawl are drawn.")] = 0,
-    paths: Annotated[
-        str,
-        typer.Option(help="The crawl's list of WATs, path or URL; Common Crawl's if not given."),
-    ] = "",
-    wat_base: Annotated[
-        str, typer.Option(help="Where the paths of that list lie: folder or http(s) URL.")
-    ] = WAT_BASE,
+    paths: Paths = "",
+    wat_base: WatBase = WAT_BASE,
     profile: Annotated[str, typer.Option(help="default, laion-5b or everything.")] = "default",
     bundle: BundleOption = None,
     settings: Settings = None,

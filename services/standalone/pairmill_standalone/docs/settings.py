@@ -43,8 +43,8 @@ process works and change nothing about the result; `pairmill run` sets those tha
 
 _RULES: Final = """
 ## Rules of a job
-Defaults are those of the profile `default`; a list is written with commas, an empty value clears a field, an \
-entry of a map is addressed by its key: `score.min_similarity.en=0.3`.
+Defaults are those of the profile `default`; a list is written with commas, an empty value clears a field, \
+an entry of a map is addressed by its key: `score.min_similarity.en=0.3`.
 
 | field | type | default | meaning |
 |---|---|---|---|
@@ -117,10 +117,10 @@ def _default(message: Message, field: Field) -> str:
         return ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value) or "none"
     if field.enum_type is not None:
         prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", field.enum_type.name).upper() + "_"
-        return field.enum_type.values_by_number[value].name.removeprefix(prefix).lower()
+        return str(field.enum_type.values_by_number[value].name).removeprefix(prefix).lower()
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "empty"
+    return f"{value:g}" if isinstance(value, float) else str(value or "empty")
 
 
 def _is_map(field: Field) -> bool:
