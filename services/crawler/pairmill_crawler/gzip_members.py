@@ -74,7 +74,7 @@ class GzipMembers:
             if not source.startswith(MAGIC):
                 if source.is_padding():
                     return
-                yield from self._go_on_after(start, Reason.REASON_CORRUPT_GZIP, "no gzip header")
+                yield from self._go_on_after(start, *_without_header(source.peek(len(MAGIC))))
                 continue
             member = _Member(source, self._limits)
             yield from member.pieces()
@@ -275,6 +275,12 @@ def plain_pieces(chunks: Iterator[bytes], offset: int) -> Iterator[Piece]:
 def looks_plain(head: bytes) -> bool:
     """Whether a source whose first bytes are `head` is an uncompressed WARC."""
     return not head.startswith(MAGIC) and RECORD_START in head
+
+
+def _without_header(start: memoryview) -> tuple[Reason.ValueType, str]:
+    if len(start) < len(MAGIC) and MAGIC.startswith(start):
+        return Reason.REASON_TRUNCATED, "the source ends within a gzip header"
+    return Reason.REASON_CORRUPT_GZIP, "no gzip header"
 
 
 def _probe(head: memoryview) -> bool:

@@ -55,9 +55,11 @@ _UNUSUAL: Final = re.compile(
 
 def repair(raw: str) -> str:
     """Returns the repaired text; empty where nothing but blanks is left."""
-    if is_plain(raw):
-        return " ".join(raw.split())
-    text = raw
+    return " ".join(raw.split()) if is_plain(raw) else repair_fully(raw)
+
+
+def repair_fully(text: str) -> str:
+    """Returns what `repair` does, by its long way."""
     for _ in range(MAX_PASSES):
         before = text
         fixed = ftfy.fix_and_explain(text, _CONFIG).text
