@@ -43,6 +43,10 @@ class RunOptions:
     service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     first_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # first start only
 
+    def with_env(self, service_env: Mapping[str, Mapping[str, str]]) -> RunOptions:
+        """Returns the options with other environments of services."""
+        return replace(self, service_env=service_env)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:

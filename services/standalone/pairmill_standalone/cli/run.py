@@ -47,7 +47,7 @@ WatLists = Annotated[
 ]
 Crawl = Annotated[
     str,
-    typer.Option("--crawl", help="Name of the crawl, such as CC-MAIN-2024-10; with --wat-count its WATs."),
+    typer.Option("--crawl", help="Name of the crawl, as CC-MAIN-2024-10; with --wat-count its WATs."),
 ]
 WatCount = Annotated[
     int | None, typer.Option("--wat-count", min=1, help="Take that many WATs of the crawl, drawn by --seed.")
@@ -157,16 +157,24 @@ def execute(run_: Run) -> RunEnd:
 
 def finish(end: RunEnd, workspace: Workspace, *, as_json: bool) -> None:
     """Says how the run ended and exits accordingly."""
+    stop_unless_ended(end, workspace, as_json=as_json)
+    print_summary(workspace.out, as_json=as_json)
+    if end.state != "complete":
+        complain(f"{end.state}: {end.reason}")
+    answer(end.state == "complete")
+
+
+def stop_unless_ended(end: RunEnd, workspace: Workspace, *, as_json: bool) -> None:
+    """Says why there is no dataset and exits, unless there is one."""
+    if end.state in ("complete", "incomplete"):
+        return
     if end.state == "interrupted":
         complain("interrupted; the same command goes on from here")
         raise typer.Exit(Exit.INTERRUPTED)
-    if end.state in ("complete", "incomplete"):
-        print_summary(workspace.out, as_json=as_json)
-    elif as_json:
+    if as_json:
         say_json({"state": end.state, "reason": end.reason})
-    if end.state != "complete":
-        complain(f"{end.state}: {end.reason or f'see the logs in {workspace.logs}'}")
-    answer(end.state == "complete")
+    complain(f"{end.state}: {end.reason or f'see the logs in {workspace.logs}'}")
+    raise typer.Exit(Exit.NO)
 
 
 def confirm(expectation: str, yes: bool) -> None:

@@ -175,7 +175,9 @@ def _meanings(config: type[Any], prefix: str) -> Iterator[tuple[str, str]]:
     hints = typing.get_type_hints(config)
     said = {
         found.group(1): found.group(2) or ""
-        for line in inspect.getsource(config).splitlines()
+        for base in config.__mro__
+        if dataclasses.is_dataclass(base)
+        for line in inspect.getsource(base).splitlines()
         if (found := _TRAILING.match(line))
     }
     for field in dataclasses.fields(config):

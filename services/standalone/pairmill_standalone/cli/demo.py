@@ -1,0 +1,70 @@
+"""`pairmill demo`: everything at once over a synthetic web with a known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from pairmill_standalone.cli.exits import answer, complain, errors_as_exits, say, say_json
+from pairmill_standalone.cli.options import BundleOption, Json, StateDir, Workers, bundle_or_tiny
+
+SHOWN_DIFFERENCES: Final = 20
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Output folder; calling again with it resumes.")] = Path(
+        "out/demo"
+    ),
+    candidates: Annotated[int, typer.Option(min=1, help="About that many pictures with texts.")] = 3000,
+    seed: Annotated[int, typer.Option(help="Which synthetic web.")] = 1,
+    bundle: BundleOption = None,
+    workers: Workers = None,
+    state_dir: StateDir = None,
+    as_json: Json = False,
+) -> None:
+    """Build a dataset from a synthetic web and compare every candidate with the known truth.
+
+    Needs no network and no download. Exits 1 where anything did not end as the truth says.
+
+    Example: pairmill demo --out out/demo
+    """
+    from pairmill_models.bundle import load_bundle
+    from pairmill_standalone.cli.run import execute, parse_workers, run_log, stop_unless_ended
+    from pairmill_standalone.cli.summary import print_summary
+    from pairmill_standalone.demo import prepare_demo, run_demo, where_to_look
+    from pairmill_standalone.run import RunOptions
+    from pairmill_standalone.workspace import open_workspace
+
+    with errors_as_exits():
+        chosen = bundle_or_tiny(bundle)
+        model = load_bundle(chosen)
+        workspace = open_workspace(out, state_dir)
+        complain("drawing the synthetic web")
+        world = prepare_demo(workspace, model, candidates=candidates, seed=seed)
+        options = RunOptions(bundle=chosen, workers=parse_workers(workers or ()))
+        with run_log(workspace):
+            end = run_demo(workspace, world, model, options, execute)
+        if end.comparison is None:
+            stop_unless_ended(end.run, workspace, as_json=as_json)
+            return
+        same = end.comparison.is_same
+        if as_json:
+            say_json(
+                {
+                    "state": end.run.state,
+                    "candidates": end.comparison.candidates,
+                    "as_the_truth_says": same,
+                    "differences": [str(found) for found in end.comparison.differences],
+                    "out": str(workspace.out),
+                }
+            )
+        else:
+            print_summary(workspace.out, as_json=False)
+            for found in end.comparison.differences[:SHOWN_DIFFERENCES]:
+                complain(str(found))
+            for line in where_to_look(workspace.out):
+                say(line)
+            say(end.comparison.summary())
+        answer(same)

@@ -1,0 +1,62 @@
+"""The demo: a synthetic web, the whole pipeline over it, and the result compared with the known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pairmill_gateway.admission import normalise_wats
+from pairmill_models.bundle import Bundle
+from pairmill_standalone.jobs import JobRequest, admit_request
+from pairmill_standalone.run import Run, RunEnd, RunOptions
+from pairmill_standalone.workspace import Workspace
+from pairmill_synthweb.prepare import PreparedWorld, prepare_world
+from pairmill_synthweb.truth.compare import Comparison, compare_with_truth
+from pairmill_synthweb.truth.table import read_truth
+
+WEB_FOLDER = "web"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoEnd:
+    """How a demo ended; without a dataset there is no comparison."""
+
+    run: RunEnd
+    comparison: Comparison | None = None
+
+
+def prepare_demo(workspace: Workspace, bundle: Bundle, *, candidates: int, seed: int) -> PreparedWorld:
+    """Returns the synthetic web of a demo, made in its state folder or opened where it is there."""
+    return prepare_world(workspace.state / WEB_FOLDER, bundle, candidates=candidates, seed=seed)
+
+
+def run_demo(
+    workspace: Workspace,
+    world: PreparedWorld,
+    bundle: Bundle,
+    options: RunOptions,
+    execute: Callable[[Run], RunEnd],
+) -> DemoEnd:
+    """Runs the pipeline over a synthetic web that is up meanwhile, and compares; resumes like a run."""
+    request = JobRequest(
+        wats=normalise_wats(str(wat) for wat in world.wats).wats,
+        crawl="DEMO",
+        settings=world.settings,
+    )
+    admission = admit_request(request, bundle)
+    with world.web() as web:
+        env = {**options.service_env, "downloader": web.downloader_env}
+        end = execute(Run(workspace, admission, options.with_env(env)))
+    if end.state not in ("complete", "incomplete"):
+        return DemoEnd(run=end)
+    return DemoEnd(run=end, comparison=compare_with_truth(workspace.out, read_truth(world.truth)))
+
+
+def where_to_look(out: Path) -> list[str]:
+    """Returns what a person may want to open next."""
+    return [
+        f"report   {out / 'report.html'}",
+        f"dataset  {out / 'dataset.json'}, {out / 'data'}, {out / 'train'}",
+        f"check    pairmill audit {out}",
+    ]
