@@ -126,6 +126,10 @@ class Bus(AbstractContextManager["Bus"], Protocol):
         """Returns a name that changes when a topic is deleted and made anew (U5)."""
         ...
 
+    def now(self) -> datetime:
+        """Returns the broker's time, by which messages are stamped, as well as it is known; UTC."""
+        ...
+
     def ping(self) -> None:
         """Raises RetriableError if the broker cannot be used now."""
         ...

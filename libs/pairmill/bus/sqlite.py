@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,7 +34,6 @@ class SqliteBus:
         self._session_seconds = session_seconds
         self._lock = threading.RLock()
         self._connection = connect(path)
-        self._partitions: dict[str, int] = {}
         create_tables(self._connection)
 
     def __enter__(self) -> Self:
@@ -93,12 +93,10 @@ class SqliteBus:
 
     def partitions(self, topic: str) -> int:
         """Returns the number of partitions of a topic."""
-        if topic not in self._partitions:
-            rows = self._query("SELECT partitions FROM topics WHERE name = ?", (topic,))
-            if not rows:
-                raise ConfigurationError(f"the bus has no topic {topic!r}; create the topics first")
-            self._partitions[topic] = int(rows[0][0])
-        return self._partitions[topic]
+        rows = self._query("SELECT partitions FROM topics WHERE name = ?", (topic,))
+        if not rows:
+            raise ConfigurationError(f"the bus has no topic {topic!r}; create the topics first")
+        return int(rows[0][0])
 
     def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
         """Returns messages from an offset on, without any group."""
@@ -126,6 +124,10 @@ class SqliteBus:
         rows = self._query("SELECT epoch FROM topics WHERE name = ?", (topic,))
         return str(rows[0][0]) if rows else ""
 
+    def now(self) -> datetime:
+        """Returns the machine's time."""
+        return datetime.now(UTC)
+
     def ping(self) -> None:
         """Raises RetriableError if the file cannot be read now."""
         self._query("SELECT 1", ())
@@ -148,6 +150,7 @@ class SqliteBus:
                     "INSERT OR REPLACE INTO ends VALUES (?, ?, 0)",
                     [(topic, partition) for partition in range(partitions)],
                 )
+                self._reassign_all()
 
     def delete_topic(self, topic: str) -> None:
         """Deletes a topic with its messages and its groups' offsets."""
@@ -155,7 +158,7 @@ class SqliteBus:
             for table in ("ends", "messages", "offsets"):
                 self._connection.execute(f"DELETE FROM {table} WHERE topic = ?", (topic,))
             self._connection.execute("DELETE FROM topics WHERE name = ?", (topic,))
-        self._partitions.pop(topic, None)
+            self._reassign_all()
 
     def delete_group(self, group: str) -> None:
         """Forgets a group's offsets and members."""
@@ -181,6 +184,10 @@ class SqliteBus:
                 'DELETE FROM messages WHERE topic = ? AND partition = ? AND "offset" < ?',
                 (source.topic, source.partition, before),
             )
+
+    def _reassign_all(self) -> None:
+        """Makes every member ask for its partitions and positions again: offsets start anew."""
+        self._connection.execute("UPDATE groups SET generation = generation + 1")
 
     def _query(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with self._lock, translated():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sqlite3
@@ -14,6 +15,7 @@ from pairmill.bus.assignment import assign_ranges
 from pairmill.bus.port import Message, TopicPartition
 from pairmill.bus.sqlite_file import transaction, translated
 from pairmill.bus.sqlite_rows import READ, message_of
+from pairmill.errors import PairmillError
 
 _WAKE_SECONDS: Final = 0.02
 
@@ -21,8 +23,8 @@ _WAKE_SECONDS: Final = 0.02
 class SqliteConsumer:
     """Polls by looking whether the file changed; a lease on partitions by heartbeats (U20).
 
-    A member that comes back under its name takes its old place and gets its old partitions. Used by
-    one thread.
+    A member that comes back under its name takes its old place and gets its old partitions; the one
+    that it replaces, should it still live, owns nothing from then on. Used by one thread.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class SqliteConsumer:
         self._topics = topics
         self._member = member
         self._session_seconds = session_seconds
-        self._incarnation = secrets.token_hex(8)
+        self._incarnation = f"{int(_boot_seconds() * 1e6):020d}-{secrets.token_hex(4)}"  # later is greater
         self._generation = -1
         self._owned: frozenset[TopicPartition] = frozenset()
         self._paused: frozenset[TopicPartition] = frozenset()
@@ -47,6 +49,7 @@ class SqliteConsumer:
         self._beat_at = 0.0
         self._seen_version = -1
         self._exhausted = False
+        self._replaced = False
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -67,6 +70,7 @@ class SqliteConsumer:
         while True:
             self._keep_membership()
             if self._may_have_news():
+                self._exhausted = False  # also if the fetch fails: the news is not to be forgotten
                 messages = self._fetch(max_records)
                 if messages:
                     return messages
@@ -116,9 +120,9 @@ class SqliteConsumer:
         return {source: max(0, found.get(source, 0)) for source in self._owned}
 
     def close(self) -> None:
-        """Leaves the group at once."""
+        """Leaves the group at once, or by the end of the lease if the file is away."""
         try:
-            with transaction(self._connection):
+            with contextlib.suppress(PairmillError), transaction(self._connection):
                 left = self._connection.execute(
                     "DELETE FROM members WHERE name = ? AND member = ? AND incarnation = ?",
                     (self._group, self._member, self._incarnation),
@@ -145,15 +149,18 @@ class SqliteConsumer:
             (self._group, self._member, now - self._session_seconds, now + self._session_seconds),
         ).rowcount
         row = self._connection.execute(
-            "SELECT incarnation, topics FROM members WHERE name = ? AND member = ?",
+            "SELECT incarnation, topics, seen_at FROM members WHERE name = ? AND member = ?",
             (self._group, self._member),
         ).fetchone()
         mine = (self._incarnation, json.dumps(self._topics))
-        self._connection.execute(
-            "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?)",
-            (self._group, self._member, *mine, now),
-        )
-        if expired or row != mine:
+        alive = row is not None and abs(now - row[2]) <= self._session_seconds
+        self._replaced = alive and row[0] > self._incarnation
+        if not self._replaced:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?)",
+                (self._group, self._member, *mine, now),
+            )
+        if expired or (not self._replaced and (row is None or row[:2] != mine)):
             self._bump()
 
     def _bump(self) -> None:
@@ -178,7 +185,8 @@ class SqliteConsumer:
                 "SELECT topic, partition, next_offset FROM offsets WHERE name = ?", (self._group,)
             ).fetchall()
         wanted = {topic: partitions.get(topic, 0) for topics in members.values() for topic in topics}
-        self._owned = assign_ranges(members, wanted)[self._member]
+        owned = assign_ranges(members, wanted)[self._member]
+        self._owned = frozenset() if self._replaced else owned
         self._paused &= self._owned
         self._positions = {TopicPartition(topic, part): offset for topic, part, offset in committed}
         self._exhausted = False
@@ -202,25 +210,23 @@ class SqliteConsumer:
 
     def _fetch(self, max_records: int) -> list[Message]:
         messages: list[Message] = []
+        positions = dict(self._positions)
         for source in sorted(self._owned - self._paused):
-            if len(messages) >= max_records:
-                return messages
+            start, room = positions.get(source, 0), max_records - len(messages)
+            if room <= 0:
+                break
             with translated():
                 rows = self._connection.execute(
-                    READ,
-                    (
-                        source.topic,
-                        source.partition,
-                        self._positions.get(source, 0),
-                        max_records - len(messages),
-                    ),
+                    READ, (source.topic, source.partition, start, room)
                 ).fetchall()
             messages.extend(message_of(row) for row in rows)
             if rows:
-                self._positions[source] = rows[-1][2] + 1
+                positions[source] = rows[-1][2] + 1
+        self._positions = positions  # only now: a failure on the way must not skip what was read before it
         self._exhausted = not messages
         return messages
 
 
 def _boot_seconds() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    """The clock that all processes of the machine share and that goes on while it sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -75,8 +75,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        code = error.sqlite_errorcode if hasattr(error, "sqlite_errorcode") else 0
-        primary = code & 0xFF
+        primary = _primary_code(error)
         if primary == sqlite3.SQLITE_FULL:
             raise NoSpaceError(f"the disk of the queue is full: {error}") from error
         if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
@@ -85,6 +84,14 @@ def translated() -> Iterator[None]:
             ) from error
         raise RetriableError(f"the queue cannot be used now: {error}") from error
     except sqlite3.DatabaseError as error:
+        if _primary_code(error) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
         raise ConfigurationError(
             f"--state-dir: the queue's file is damaged ({error}); remove the state folder to start anew"
         ) from error
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """Returns SQLite's result code without its details; 0 where Python's own layer raised."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return int(code) & 0xFF

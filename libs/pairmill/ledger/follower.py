@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -46,8 +47,12 @@ class JobFollower:
         self.last_progress: dict[str, Progress] = {}
 
     def catch_up(self) -> int:
-        """Feeds all new facts to the walk; returns how many there were."""
+        """Feeds all new facts to the walk; returns how many there were.
+
+        Raises what bus and store raise; the next call goes on from there.
+        """
         job_id, fed = self.root.spec.job_id, 0
+        self.walk.settle()
         for offset, value in self._ledger.new_values():
             try:
                 record = LedgerRecord.FromString(value)
@@ -97,14 +102,12 @@ class _Reader:
     source: TopicPartition
     position: int = field(default=0)
 
-    def new_values(self) -> list[tuple[int, bytes]]:
-        values: list[tuple[int, bytes]] = []
-        while True:
-            messages = self.bus.read(self.source, start=self.position, max_records=_BATCH)
-            if not messages:
-                return values
-            values.extend((message.offset, message.value) for message in messages)
-            self.position = messages[-1].offset + 1
+    def new_values(self) -> Iterator[tuple[int, bytes]]:
+        """Yields each new message once; one that was yielded counts as read."""
+        while messages := self.bus.read(self.source, start=self.position, max_records=_BATCH):
+            for message in messages:
+                self.position = message.offset + 1
+                yield message.offset, message.value
 
 
 def record_job(record: LedgerRecord) -> str:

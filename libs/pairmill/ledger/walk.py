@@ -87,6 +87,7 @@ class Walk:
         self._fresh: list[Expected] = []
         self._failed: set[str] = set()
         self._closable: deque[tuple[str, Closing, int, UnitDone | UnitFailed]] = deque()
+        self._crossings: deque[tuple[int, int]] = deque()  # (wave, range) whose plan may be expected now
         self._crawl_open: Counter[int] = Counter()
         self._plan_open: Counter[int] = Counter()
         self._phases: dict[FinalisePhase.ValueType, list[str]] = {}
@@ -102,7 +103,11 @@ class Walk:
     # What it is fed with
 
     def feed(self, sequence: int, record: LedgerRecord) -> None:
-        """Takes the next record of the ledger; `sequence` is its place there."""
+        """Takes the next record of the ledger; `sequence` is its place there.
+
+        Where an object that a record refers to cannot be loaded, the error is raised, but the record
+        is taken: `settle` goes on where it stopped, and is to succeed before more is fed.
+        """
         match record.WhichOneof("record"):
             case "done":
                 self._take_done(sequence, record.done)
@@ -112,6 +117,22 @@ class Walk:
                 self._take_cancel(sequence)
             case _:
                 self.orphans += 1
+
+    def settle(self) -> None:
+        """Closes what can be closed until nothing changes; may be repeated after an error of `load`.
+
+        A unit's follow-ups are all open before any of them is closed, so that the set of open units
+        is empty only when nothing more can come.
+        """
+        while True:
+            while self._closable or self._crossings:
+                if self._crossings:
+                    self._expect_plan(*self._crossings[0])
+                    self._crossings.popleft()
+                else:
+                    self._close(*self._closable[0])
+            if not self._advance_finalisation():
+                return
 
     def take_expected(self) -> list[Expected]:
         """Returns the units that became expected since the last call."""
@@ -212,7 +233,7 @@ class Walk:
                 self._expect(Expected(task=task, handed_out=True))
         for task in self.root.repair_tasks(self._load):
             self._expect(Expected(task=task, handed_out=True))
-        self._settle()
+        self.settle()
 
     def _expect(self, expected: Expected) -> None:
         """Opens a unit. If the ledger closed it before, that takes effect when things settle."""
@@ -227,18 +248,6 @@ class Walk:
         early = self._early.get((task.unit_id, task.input_digest))
         if early is not None and early.closing is not None:
             self._closable.append((task.unit_id, *early.closing))
-
-    def _settle(self) -> None:
-        """Closes what can be closed until nothing changes.
-
-        A unit's follow-ups are all open before any of them is closed, so that the set of open units
-        is empty only when nothing more can come.
-        """
-        while True:
-            while self._closable:
-                self._close(*self._closable.popleft())
-            if not self._advance_finalisation():
-                return
 
     def _take_done(self, sequence: int, done: UnitDone) -> None:
         self._take_closing(done.unit_id, done.input_digest, (Closing.DONE, sequence, done))
@@ -265,7 +274,7 @@ class Walk:
             return
         if entry is not None:
             self._closable.append((unit_id, *closing))
-            self._settle()
+            self.settle()
             return
         early = self._early.setdefault((unit_id, digest), _Early())
         if early.closing is None:
@@ -281,6 +290,8 @@ class Walk:
         self._open.clear()
 
     def _close(self, unit_id: str, closing: Closing, sequence: int, record: UnitDone | UnitFailed) -> None:
+        following = follow_ups(record, self._load) if isinstance(record, UnitDone) else []
+        self._closable.popleft()  # nothing has changed so far, and nothing below raises
         entry = self._open.pop(unit_id)
         task, entry.task = entry.task, None
         entry.closing, entry.sequence, entry.attempt = closing, sequence, record.attempt
@@ -291,7 +302,7 @@ class Walk:
                 entry.record = record
             for count in record.counts:
                 self.tally[entry.stage, count.outcome, count.reason] += count.rows
-            for follow_up in follow_ups(record, self._load):
+            for follow_up in following:
                 self._expect(Expected(task=follow_up, handed_out=False))
         self.flow.take(unit_id, task, record)
         self._cross_barriers(unit_id, entry)
@@ -305,11 +316,10 @@ class Walk:
         elif entry.stage == Stage.STAGE_PLAN:
             wave, range_index = wave_number(unit_id), int(unit_id.rsplit("/r", 1)[1])
             self._plan_open[wave] -= 1
-            self._expect_plan(wave + 1, range_index)
+            self._crossings.append((wave + 1, range_index))
 
     def _expect_plans(self, wave: int) -> None:
-        for range_index in range(self.root.spec.plan.ranges):
-            self._expect_plan(wave, range_index)
+        self._crossings.extend((wave, index) for index in range(self.root.spec.plan.ranges))
 
     def _expect_plan(self, wave: int, range_index: int) -> None:
         if wave >= self.root.waves or self._crawl_open[wave]:
@@ -322,18 +332,17 @@ class Walk:
             previous = entry.record
         if self._plan_id(wave, range_index) in self._entries:
             return
-        self._plan_open[wave] += 1
         crawled = (self._entries[task.unit_id].record for task in self.root.crawl_tasks(wave))
-        self._expect(
-            plan_task(
-                self.root,
-                wave,
-                range_index,
-                [record for record in crawled if record is not None],
-                previous,
-                self._load,
-            )
+        expected = plan_task(
+            self.root,
+            wave,
+            range_index,
+            [record for record in crawled if record is not None],
+            previous,
+            self._load,
         )
+        self._plan_open[wave] += 1
+        self._expect(expected)
 
     def _plan_id(self, wave: int, range_index: int) -> str:
         return f"{self.root.spec.job_id}/w{wave:04d}/r{range_index:04d}"

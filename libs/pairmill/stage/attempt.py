@@ -50,12 +50,19 @@ def classify(error: BaseException) -> Fault:
             return Fault.CUT_OFF
         case RetriableError():
             return Fault.ENVIRONMENT
-        case OSError() if error.errno in _FULL:
-            return Fault.ENVIRONMENT
         case ConfigurationError():
             return Fault.STAGE
         case _:
-            return Fault.UNIT
+            return Fault.ENVIRONMENT if _tells_of_a_full_disk(error) else Fault.UNIT
+
+
+def _tells_of_a_full_disk(error: BaseException | None) -> bool:
+    """Whether the error or one that it was raised from says so: libraries wrap it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__
+    return False
 
 
 def new_context(

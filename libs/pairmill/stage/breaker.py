@@ -9,6 +9,7 @@ from pairmill.clock import Clock
 
 _FIRST_DELAY_SECONDS = 0.5
 _MAX_DELAY_SECONDS = 30.0
+_DOUBLINGS = 10  # more would only overflow after a long outage
 
 
 class Backoff:
@@ -31,7 +32,7 @@ class Backoff:
 
     def fail(self) -> None:
         """Notes a failure and starts the next delay."""
-        delay = min(_FIRST_DELAY_SECONDS * 2**self._failures, _MAX_DELAY_SECONDS)
+        delay = min(_FIRST_DELAY_SECONDS * 2 ** min(self._failures, _DOUBLINGS), _MAX_DELAY_SECONDS)
         self._ready_at = self._clock.monotonic() + delay * (0.5 + self._draw() / 2)
         self._failures += 1
 

@@ -14,6 +14,18 @@ from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import UnitTask
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """When work may start, by the broker's clock and, should clocks be set, at the latest by our own."""
+
+    at: datetime
+    monotonic: float
+
+    def passed(self, now: datetime, monotonic: float) -> bool:
+        """Whether it is time; `now` is the broker's time."""
+        return now >= self.at or monotonic >= self.monotonic
+
+
 @dataclass(slots=True, kw_only=True)
 class PendingEffect:
     """What is still to be made durable before an offset is finished, in this order."""
@@ -25,15 +37,17 @@ class PendingEffect:
     is_failure: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class UnitInHand:
-    """One delivered task until its offset is finished."""
+    """One delivered task until its offset is finished. The same task may be in hand twice."""
 
     message: Message
     task: UnitTask
     spec: JobSpec
-    due_at: datetime
+    due: Due
     backoff: Backoff
+    announced: bool = False  # its start was published by this process
+    lost: bool = False  # its partition went to another member: it may end, but not start again
     context: UnitContext | None = None
     future: Future[AttemptEnd] | None = None
     effect: PendingEffect | None = None
@@ -48,9 +62,15 @@ class UnitInHand:
         """Whether its worker thread is through with it."""
         return self.future is not None and self.future.done()
 
-    def startable(self, now: datetime) -> bool:
+    @property
+    def at_work(self) -> bool:
+        """Whether a worker thread has it."""
+        return self.future is not None
+
+    def startable(self, now: datetime, monotonic: float) -> bool:
         """Whether work may start: it is due, and the delay after a failure is over."""
-        return self.future is None and self.effect is None and now >= self.due_at and self.backoff.ready()
+        idle = self.future is None and self.effect is None and not self.lost
+        return idle and self.due.passed(now, monotonic) and self.backoff.ready()
 
     def cut_off(self) -> None:
         """Asks the attempt at work, if any, to end with what it has (U9)."""

@@ -8,41 +8,36 @@ Only the contiguous prefix of finished offsets is committed, after every acknowl
 from __future__ import annotations
 
 import threading
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from pairmill.bus.port import Bus, Consumer, Message, TopicPartition
+from pairmill.bus.port import Bus, Consumer, TopicPartition
 from pairmill.clock import Clock
-from pairmill.errors import InvalidRecordError, ObjectMissingError, RetriableError
+from pairmill.errors import RetriableError
 from pairmill.stage.attempt import AttemptEnd, Fault, new_context, run_attempt
 from pairmill.stage.breaker import Backoff, Breaker
 from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.hand import PendingEffect, UnitInHand
-from pairmill.stage.messages import (
-    done_effect,
-    failed_message,
-    parse_task,
-    poison_messages,
-    progress_message,
-)
+from pairmill.stage.intake import Intake
+from pairmill.stage.messages import done_effect, failed_message, poison_messages, progress_message
 from pairmill.stage.observer import StageObserver
 from pairmill.stage.offsets import OffsetTracker
 from pairmill.stage.outage import Outage
 from pairmill.stage.port import Handler
 from pairmill.stage.signs import SignsOfLife
-from pairmill.stage.specs import SpecCache, due_at
 from pairmill.stage.standing import Registry, Standing
+from pairmill.stage.workers import start_work
 from pairmill.store.port import ObjectStore
-from pairmill.units import new_attempt
 
 log = structlog.get_logger(__name__)
 
 _POLL_RECORDS = 64
 _LIVE_SECONDS = 60.0
+_LAG_SECONDS = 1.0
+_AT_WORK_POLL_SECONDS = 0.05  # while a unit is at work: its end is not to wait for a poll
 GAVE_UP = 3
 """Exit code of a stage that ended because it cannot do its work here."""
 
@@ -86,14 +81,15 @@ class StageLoop:
         self._clock = clock
         self._observer = observer
         self._checkpoints = checkpoints
-        self._specs = SpecCache(store)
         self._signs = SignsOfLife(clock, settings.progress_seconds)
         self._breaker = Breaker(clock, handler.self_test)
         self._outage = Outage(clock)
+        self._backoff = Backoff(clock)  # between two tries at making things durable
         self._tracker = OffsetTracker()
-        self._unread: deque[Message] = deque()
-        self._poison: list[tuple[Message, InvalidRecordError]] = []
+        self._intake = Intake(handler.stage, store, self._tracker, clock)
         self._hand: list[UnitInHand] = []
+        self._generation: int | None = None
+        self._lag_at = -_LAG_SECONDS
         self._stop = threading.Event()
         self._abandon = threading.Event()
         self._stopped_at: float | None = None
@@ -113,109 +109,103 @@ class StageLoop:
 
     def is_ready(self) -> str | None:
         """Returns why the stage takes no work, or None."""
-        return f"breaker: {self._breaker.reason}" if self._breaker.is_open else self._outage.reason
+        if self._breaker.is_open:
+            return f"breaker: {self._breaker.reason}"
+        if self._outage.reason is not None:
+            return self._outage.reason
+        return "not in its group yet" if self._generation is None else None
 
     def run(self) -> int:
         """Works until stopped; returns 0, or `GAVE_UP` for the reason in `gave_up`."""
         settings = self._settings
-        workers = ThreadPoolExecutor(settings.units_in_flight, "unit")
         try:
             with self._bus.consumer(
                 group=settings.group, topics=settings.topics, member=settings.member
             ) as consumer:
-                generation = -1
                 while not self._finished():
                     self._last_turn = self._clock.monotonic()
-                    self._unread.extend(self._poll(consumer))
-                    if consumer.generation() != generation:
-                        generation = consumer.generation()
-                        self._reassign(consumer)
-                    self._turn(consumer, workers)
+                    self._poll(consumer)
+                    self._turn(consumer)
         finally:
             for unit in self._hand:
                 unit.cut_off()
-            workers.shutdown(wait=not self._hand, cancel_futures=True)
         return GAVE_UP if self.gave_up else 0
 
     # One turn
 
-    def _poll(self, consumer: Consumer) -> list[Message]:
-        busy = any(unit.ended or unit.effect for unit in self._hand)
-        timeout = 0.0 if busy else self._settings.poll_seconds
+    def _poll(self, consumer: Consumer) -> None:
         try:
-            return list(consumer.poll(max_records=_POLL_RECORDS, timeout_seconds=timeout))
+            self._intake.take(consumer.poll(max_records=_POLL_RECORDS, timeout_seconds=self._patience()))
+            if consumer.generation() != self._generation:
+                self._generation = consumer.generation()
+                self._reassign(consumer.assignment())
         except RetriableError as error:
             self._outage.note(error)
             self._clock.sleep(self._settings.poll_seconds)
-            return []
 
-    def _turn(self, consumer: Consumer, workers: ThreadPoolExecutor) -> None:
-        self._collect()
-        try:
-            self._publish_effects()
-            self._commit(consumer)
-            if self._stop.is_set():
-                self._wind_down()
-            else:
-                self._read_tasks()
-                self._start(workers)
-            self._publish_signs()
-            self._observer.lag(consumer.lag())
-            if not any(unit.backoff.failures for unit in self._hand):
-                self._outage.over()
-        except RetriableError as error:
-            self._outage.note(error)
+    def _patience(self) -> float:
+        """For how long a poll may wait for messages."""
+        if self._backoff.failures:
+            return self._settings.poll_seconds
+        if any(unit.ended or unit.effect for unit in self._hand):
+            return 0.0
+        at_work = any(unit.at_work for unit in self._hand)
+        return min(self._settings.poll_seconds, _AT_WORK_POLL_SECONDS if at_work else 1.0)
+
+    def _turn(self, consumer: Consumer) -> None:
+        if self._stop.is_set():
+            self._wind_down()
+        if self._backoff.ready() or self._stop.is_set():
+            try:
+                self._advance(consumer)
+                self._backoff.succeed()
+            except RetriableError as error:
+                self._outage.note(error)
+                self._backoff.fail()
         self._pause_full_partitions(consumer)
-        self._observer.units_in_flight(sum(unit.future is not None for unit in self._hand))
+        self._observer.units_in_flight(sum(unit.at_work for unit in self._hand))
         self._observer.paused("dependency", self._outage.reason is not None)
         self._observer.paused("breaker", self._breaker.is_open)
         self._consider_giving_up()
 
-    def _reassign(self, consumer: Consumer) -> None:
+    def _advance(self, consumer: Consumer) -> None:
+        """All that needs bus and store. It may raise RetriableError anywhere, and is then tried again."""
+        self._collect()
+        self._publish_effects()
+        self._publish_poison()
+        self._commit(consumer)
+        if not self._stop.is_set():
+            self._intake.read(self._hand)
+            self._start()
+        self._publish_signs()
+        if self._clock.monotonic() - self._lag_at >= _LAG_SECONDS:
+            self._lag_at = self._clock.monotonic()
+            self._observer.lag(consumer.lag())
+        if not any(unit.backoff.failures for unit in self._hand):
+            self._outage.over()
+
+    def _reassign(self, owned: frozenset[TopicPartition]) -> None:
         """Goes on with the partitions that came back; cuts off the units of the others (U10)."""
-        owned = consumer.assignment()
         self._tracker.keep_only(owned)
-        self._unread = deque(message for message in self._unread if message.source in owned)
-        self._poison = [poison for poison in self._poison if poison[0].source in owned]
-        kept = []
+        self._intake.keep_only(owned)
         for unit in self._hand:
             if unit.source not in owned:
+                unit.lost = True
                 unit.cut_off()
-            if unit.source in owned or unit.future is not None or unit.effect is not None:
-                kept.append(unit)  # a late answer needs no ownership
-        self._hand = kept
+        self._drop_lost()
         log.info("partitions_assigned", partitions=len(owned), group=self._settings.group)
 
-    def _read_tasks(self) -> None:
-        """Turns delivered messages into units in hand; what is no task is set aside as poison."""
-        while self._unread:
-            message = self._unread[0]
-            try:
-                task = parse_task(message, self._handler.stage)
-                spec = self._specs.get(task.spec)
-            except (InvalidRecordError, ObjectMissingError) as error:
-                if self._tracker.deliver(message.source, message.offset):
-                    self._poison.append((message, InvalidRecordError(str(error))))
-                self._unread.popleft()
-                continue
-            if self._tracker.deliver(message.source, message.offset):
-                unit = UnitInHand(
-                    message=message,
-                    task=task,
-                    spec=spec,
-                    due_at=due_at(message, task, spec),
-                    backoff=Backoff(self._clock),
-                )
-                self._hand.append(unit)
-            self._unread.popleft()
+    def _drop_lost(self) -> None:
+        """Forgets units of lost partitions unless they still may answer, which needs no ownership."""
+        self._hand = [unit for unit in self._hand if not unit.lost or unit.at_work or unit.effect]
 
-    def _start(self, workers: ThreadPoolExecutor) -> None:
+    def _start(self) -> None:
         self._breaker.retest()
-        free = self._settings.units_in_flight - sum(unit.future is not None for unit in self._hand)
+        free = self._settings.units_in_flight - sum(unit.at_work for unit in self._hand)
         if free <= 0 or self._breaker.is_open or not self._outage.may_try():
             return
-        now = self._clock.now()
-        chosen = [unit for unit in self._hand if unit.startable(now)][:free]
+        now, monotonic = self._bus.now(), self._clock.monotonic()
+        chosen = [unit for unit in self._hand if unit.startable(now, monotonic)][:free]
         if not chosen:
             return
         standings = self._registry.ask([unit.task for unit in chosen])
@@ -224,7 +214,7 @@ class StageLoop:
             for unit, standing in zip(chosen, standings, strict=True)
             if self._is_wanted(unit, standing)
         ]
-        self._start_all(wanted, workers)
+        self._start_all(wanted)
 
     def _is_wanted(self, unit: UnitInHand, standing: Standing) -> bool:
         if not standing.wanted:
@@ -232,9 +222,9 @@ class StageLoop:
             self._finish(unit)
         return standing.wanted
 
-    def _start_all(self, units: list[tuple[UnitInHand, Standing]], workers: ThreadPoolExecutor) -> None:
-        for unit, standing in units:
-            unit.context = new_context(
+    def _start_all(self, units: list[tuple[UnitInHand, Standing]]) -> None:
+        contexts = [
+            new_context(
                 unit.task,
                 unit.spec,
                 store=self._store,
@@ -242,17 +232,22 @@ class StageLoop:
                 isolated=standing.isolate,
                 report_progress=self._signs.reporter(unit.task.unit_id),
             )
+            for unit, standing in units
+        ]
+        # Starts are acknowledged before work, or they could not count crashes (U13); once for each unit
+        # and process, so that waiting for the environment does not look like crashing.
         self._bus.publish(
             [
-                progress_message(self._bus, unit.task, unit.context.attempt, started=True)
-                for unit, _ in units
-                if unit.context is not None
+                progress_message(self._bus, unit.task, context.attempt, started=True)
+                for (unit, _), context in zip(units, contexts, strict=True)
+                if not unit.announced
             ]
-        )  # starts are acknowledged before work, or they could not count crashes (U13)
-        for unit, _ in units:
-            if unit.context is not None:
-                self._checkpoints.passed("before_work")
-                unit.future = workers.submit(run_attempt, self._handler, unit.context, self._clock)
+        )
+        for (unit, _), context in zip(units, contexts, strict=True):
+            unit.announced, unit.context = True, context
+            self._checkpoints.passed("before_work")
+            work = partial(run_attempt, self._handler, context, self._clock)
+            unit.future = start_work(work, f"unit-{context.attempt}")
 
     # What becomes of an attempt
 
@@ -261,12 +256,13 @@ class StageLoop:
             if unit.future is None or unit.context is None:
                 continue
             end = unit.future.result()
-            unit.future = None
             self._signs.forget(unit.task.unit_id)
             if end.result is not None:
                 self._succeed(unit, end)
             else:
                 self._fail(unit, end)
+            unit.future = None  # last: what raised above is tried again with the same result
+        self._drop_lost()
 
     def _succeed(self, unit: UnitInHand, end: AttemptEnd) -> None:
         if unit.context is None or end.result is None:
@@ -288,6 +284,7 @@ class StageLoop:
                 self._outage.note(end.error)
             case Fault.STAGE:
                 log.error("stage_unfit", **facts)
+                self._observer.unit_ended("retried", end.seconds)
                 unit.backoff.fail()
                 self._breaker.open(str(end.error))
                 if self._settings.give_up_seconds is not None:
@@ -299,6 +296,7 @@ class StageLoop:
         """A unit that raised is blamed only if known-good work still succeeds (U13, U14)."""
         if end.error is None or unit.context is None or not self._breaker.test():
             log.error("self_test_failed", reason=self._breaker.reason, **facts)
+            self._observer.unit_ended("retried", end.seconds)
             unit.backoff.fail()
             return
         log.error("unit_failed", exc_info=end.error, **facts)
@@ -315,14 +313,15 @@ class StageLoop:
                 self._finish(unit)
                 self._observer.rows(unit.effect.tally)
                 log.info("unit_ended", unit=unit.task.unit_id, failed=unit.effect.is_failure)
-        while self._poison:
-            message, error = self._poison[0]
-            letters = poison_messages(self._bus, message, self._handler.stage, new_attempt(), error)
-            self._bus.publish(letters)
-            log.error("poison_message", topic=message.topic, offset=message.offset, error=str(error))
+
+    def _publish_poison(self) -> None:
+        while self._intake.poison:
+            message, error = self._intake.poison[0].message, self._intake.poison[0].error
+            self._bus.publish(poison_messages(self._bus, message, self._handler.stage, error))
+            log.error("message_set_aside", topic=message.topic, offset=message.offset, error=str(error))
             self._tracker.finish(message.source, message.offset)
             self._observer.unit_ended("poison", 0.0)
-            self._poison.pop(0)
+            self._intake.poison.popleft()
 
     def _publish(self, effect: PendingEffect) -> None:
         self._checkpoints.passed("before_failure" if effect.is_failure else "after_objects")
@@ -339,9 +338,10 @@ class StageLoop:
         self._hand.remove(unit)
 
     def _commit(self, consumer: Consumer) -> None:
-        commits = self._tracker.take_commits()
+        commits = self._tracker.commits()
         if commits:
             consumer.commit(commits)
+            self._tracker.committed(commits)
             self._checkpoints.passed("after_commit")
 
     def _publish_signs(self) -> None:
@@ -364,11 +364,11 @@ class StageLoop:
     # Backpressure and ends
 
     def _pause_full_partitions(self, consumer: Consumer) -> None:
-        owned = consumer.assignment()
+        owned, unread = consumer.assignment(), self._intake.unread()
         full: frozenset[TopicPartition] = frozenset(
             source
             for source in owned
-            if self._tracker.in_hand(source) >= self._settings.waiting_per_partition
+            if self._tracker.in_hand(source) + unread[source] >= self._settings.waiting_per_partition
         )
         consumer.pause(full)
         consumer.resume(owned - full)
@@ -380,7 +380,7 @@ class StageLoop:
             log.info("stop_requested", in_hand=len(self._hand))
         for unit in self._hand:
             unit.cut_off()
-        self._hand = [unit for unit in self._hand if unit.future is not None or unit.effect is not None]
+        self._hand = [unit for unit in self._hand if unit.at_work or unit.effect is not None]
 
     def _finished(self) -> bool:
         if self._abandon.is_set() or self.gave_up:

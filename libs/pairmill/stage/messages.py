@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Final
 
@@ -159,13 +160,15 @@ def failed_message(bus: Bus, task: UnitTask, attempt: str, error: BaseException)
 
 
 def poison_messages(
-    bus: Bus, message: Message, stage: Stage.ValueType, attempt: str, error: InvalidRecordError
+    bus: Bus, message: Message, stage: Stage.ValueType, error: InvalidRecordError
 ) -> list[Outgoing]:
     """Returns what is published for a message that is no task (U13).
 
     Always a dead letter with the original bytes, which is for showing. If the headers tell which
-    unit it was, also its failure, so that the walk can hand it out again.
+    unit it was, also its failure, so that the walk can hand it out again. The attempt is a function of
+    the message's place: however often it is delivered, it counts as one failure.
     """
+    attempt = poison_attempt(message)
     letter = Outgoing(
         topic=DEAD_LETTERS_TOPIC,
         partition=key_partition(message.key, bus.partitions(DEAD_LETTERS_TOPIC)),
@@ -177,6 +180,12 @@ def poison_messages(
     if task is None:
         return [letter]
     return [letter, failed_message(bus, task, attempt, error)]
+
+
+def poison_attempt(message: Message) -> str:
+    """Returns 8 hex digits for a message's place on the bus."""
+    place = f"{message.topic}/{message.partition}/{message.offset}/{message.appended_at.isoformat()}"
+    return hashlib.blake2b(place.encode(), digest_size=4).hexdigest()
 
 
 def _letter_headers(message: Message, error: InvalidRecordError, attempt: str) -> Headers:

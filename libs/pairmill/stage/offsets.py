@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from pairmill.bus.port import TopicPartition
@@ -38,10 +39,15 @@ class OffsetTracker:
             del delivered[first]
             self._commit[source] = first + 1
 
-    def take_commits(self) -> dict[TopicPartition, int]:
-        """Returns the offsets to commit (next to read) that are new since the last call."""
-        commits, self._commit = self._commit, {}
-        return commits
+    def commits(self) -> dict[TopicPartition, int]:
+        """Returns the offsets to commit (next to read) that were not committed yet."""
+        return dict(self._commit)
+
+    def committed(self, commits: Mapping[TopicPartition, int]) -> None:
+        """Notes that the bus has taken these commits."""
+        for source, offset in commits.items():
+            if self._commit.get(source) == offset:
+                del self._commit[source]
 
     def keep_only(self, owned: AbstractSet[TopicPartition]) -> None:
         """Drops what is known of partitions that are no longer owned; they are delivered again."""

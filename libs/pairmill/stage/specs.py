@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import datetime, timedelta
 
-from pairmill.bus.port import Message
+from google.protobuf.message import DecodeError
+
+from pairmill.errors import InvalidRecordError
 from pairmill.store.port import ObjectStore
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, Stage, UnitTask
@@ -21,19 +22,22 @@ class SpecCache:
         self._specs: OrderedDict[bytes, JobSpec] = OrderedDict()
 
     def get(self, ref: ObjectRef) -> JobSpec:
-        """Returns a job's spec; raises what the store raises."""
+        """Returns a job's spec; raises what the store raises, InvalidRecordError where it holds none."""
         if ref.sha256 not in self._specs:
-            self._specs[ref.sha256] = JobSpec.FromString(self._store.get(ref.key, sha256=ref.sha256))
+            data = self._store.get(ref.key, sha256=ref.sha256)
+            try:
+                self._specs[ref.sha256] = JobSpec.FromString(data)
+            except DecodeError as error:
+                raise InvalidRecordError(f"object {ref.key} is no spec of a job: {error}") from error
             while len(self._specs) > _SPECS_KEPT:
                 self._specs.popitem(last=False)
         self._specs.move_to_end(ref.sha256)
         return self._specs[ref.sha256]
 
 
-def due_at(message: Message, task: UnitTask, spec: JobSpec) -> datetime:
-    """Returns when a task may start: a retry round waits from the broker's append time (U9)."""
+def waiting_seconds(task: UnitTask, spec: JobSpec) -> float:
+    """Returns for how long a task waits from the broker's append time: the delay of its round (U9)."""
     if task.stage != Stage.STAGE_DOWNLOAD or not task.input.download.waits:
-        return message.appended_at
+        return 0.0
     delays = spec.download.retry_delay_seconds
-    round_index = min(task.input.download.retry_round, len(delays)) - 1
-    return message.appended_at + timedelta(seconds=delays[round_index] if delays else 0.0)
+    return delays[min(task.input.download.retry_round, len(delays)) - 1] if delays else 0.0

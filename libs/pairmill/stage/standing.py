@@ -47,13 +47,7 @@ class LedgerRegistry:
 
     def ask(self, tasks: list[UnitTask]) -> list[Standing]:
         """Returns the standing of each task as of now."""
-        followers = {task.job_id: self._follower(task) for task in tasks}
-        for follower in followers.values():
-            if follower is not None:
-                follower.catch_up()
-                follower.walk.take_expected()
-                follower.catch_up_progress()
-                follower.forget_closed()
+        followers = {task.job_id: self._current(task) for task in tasks}
         return [self._standing(followers[task.job_id], task) for task in tasks]
 
     def _standing(self, follower: JobFollower | None, task: UnitTask) -> Standing:
@@ -64,12 +58,21 @@ class LedgerRegistry:
             starts=follower.starts[task.unit_id, task.input_digest],
         )
 
-    def _follower(self, task: UnitTask) -> JobFollower | None:
+    def _current(self, task: UnitTask) -> JobFollower | None:
+        """Returns the follower of a task's job as of now; None where its objects cannot be read."""
+        try:
+            follower = self._follower(task)
+            follower.catch_up()
+            follower.walk.take_expected()
+            follower.catch_up_progress()
+            follower.forget_closed()
+        except (ObjectMissingError, CorruptObjectError):
+            return None
+        return follower
+
+    def _follower(self, task: UnitTask) -> JobFollower:
         if task.job_id not in self._followers:
-            try:
-                follower = JobFollower(self._bus, self._store, task.spec)
-            except (ObjectMissingError, CorruptObjectError):
-                return None
+            follower = JobFollower(self._bus, self._store, task.spec)
             self._followers[task.job_id] = follower
             while len(self._followers) > _JOBS_KEPT:
                 self._followers.popitem(last=False)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pairmill.ledger.barriers import follow_ups
 from pairmill.ledger.paths import ancestors
 from pairmill.ledger.walk import Closing, JobState, Walk
-from pairmill_protos.unit.v1.unit_pb2 import Cancel, LedgerRecord, Stage, UnitTask
+from pairmill_protos.unit.v1.unit_pb2 import Cancel, LedgerRecord, Stage, UnitDone, UnitTask
 from tests.fakes.ledger import ToyJob, toy_root
 
 NOT_FINAL = {Stage.STAGE_CRAWL, Stage.STAGE_PLAN, Stage.STAGE_DOWNLOAD, Stage.STAGE_EMBED, Stage.STAGE_SCORE}
@@ -49,7 +49,7 @@ def replay(job: ToyJob, ledger: list[LedgerRecord]) -> Walk:
 
 def naive_truth(job: ToyJob, ledger: list[LedgerRecord]) -> dict[tuple[str, bytes], str]:
     """The definition, word for word, for records without failures: a fixpoint over the whole ledger."""
-    first = {}
+    first: dict[tuple[str, bytes], UnitDone] = {}
     for record in ledger:
         first.setdefault((record.done.unit_id, record.done.input_digest), record.done)
     counted: dict[tuple[str, bytes], str] = {}
