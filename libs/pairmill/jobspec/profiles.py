@@ -29,6 +29,8 @@ ALL_FORMATS: Final = ("jpeg", "png", "webp", "gif", "avif", "bmp", "tiff")
 MAX_PIXELS: Final = 89_478_485
 """Pillow's limit before it warns of a decompression bomb: 2**30 // 4 // 3 pixels."""
 
+_NO_CAP: Final = 1_000_000
+
 USER_AGENT: Final = f"Mozilla/5.0 (compatible; pairmill/{__version__})"
 
 
@@ -121,6 +123,7 @@ def _laion_5b(spec: JobSpec) -> None:
     spec.crawl_rules.min_text_characters = 5
     spec.crawl_rules.max_text_characters = 2000
     spec.crawl_rules.honour_page_opt_outs = False
+    spec.plan.captions_per_url = _NO_CAP
     spec.download.min_body_bytes = 5000
     del spec.download.forbidding_directives[:]
     spec.download.forbidding_directives.extend(("noai", "noimageai"))
@@ -141,6 +144,7 @@ def _everything(spec: JobSpec) -> None:
     spec.crawl_rules.max_links_per_page = 100_000
     spec.crawl_rules.min_language_confidence = 0.0
     spec.crawl_rules.min_language_confidence_by_language.clear()
+    spec.plan.captions_per_url = _NO_CAP
     spec.download.min_body_bytes = 0
     spec.image.min_side = 1
     spec.image.ClearField("max_aspect_ratio")
