@@ -16,6 +16,7 @@ from pairmill_models.export.command import INSTALL, main
 from pairmill_models.heads import OnnxHeads
 from pairmill_models.onnx_embedder import OnnxEmbedder
 from tests.contract.embedder_contract import EmbedderContract
+from tests.fakes.onnx_bundle import BEGIN, END, PAD, byte_tokenizer
 
 HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "open_clip", "onnxscript"))
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason=f"no torch here; {INSTALL}")
@@ -79,6 +80,29 @@ def test_models_of_several_kinds_are_exported(tmp_path: Path, config: dict[str, 
     check_bundle(bundle, OnnxEmbedder(bundle), OnnxHeads(bundle))
     rows = OnnxEmbedder(bundle).embed_texts(["one", "a longer text than the one before", ""])
     assert rows.shape == (3, 24)
+
+
+@needs_torch
+@pytest.mark.slow
+def test_towers_with_a_tokenizer_of_their_own_are_exported(tmp_path: Path) -> None:
+    """As multilingual models have them: mean over what is no padding, padding is not token 0."""
+    transformers = pytest.importorskip("transformers", reason=f"no transformers here; {INSTALL}")
+    text = tmp_path / "text"
+    tokens = {"bos_token": "<begin>", "eos_token": "<end>", "pad_token": "<pad>"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=byte_tokenizer(), **tokens).save_pretrained(text)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    transformers.XLMRobertaConfig(
+        **shape, vocab_size=300, pad_token_id=PAD, bos_token_id=BEGIN, eos_token_id=END
+    ).save_pretrained(text)
+    names = {"hf_model_name": str(text), "hf_tokenizer_name": str(text)}
+    config = {
+        **CAUSAL,
+        "text_cfg": {**names, "hf_pooler_type": "mean_pooler", "hf_proj_type": "mlp", "context_length": 32},
+    }
+    bundle = export(tmp_path, config)
+    assert bundle.text_tower.cut_padding
+    assert bundle.text_tower.pad_id == PAD
+    check_bundle(bundle, OnnxEmbedder(bundle), OnnxHeads(bundle))
 
 
 @needs_torch
