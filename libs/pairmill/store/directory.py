@@ -2,16 +2,20 @@
 
 An object is written to a temporary file, its checksum to `.checksums/<key>`, and only then renamed
 into place, each step synced. So an object that is there has its checksum, and a kill leaves at most a
-checksum without an object, which means absent. Temporary files carry the process id; those of dead
-processes are swept when a store is opened.
+checksum without an object, which means absent. While an object is replaced by other bytes, both
+checksums stand in its file, so that a kill leaves the old or the new one, readable. Temporary files
+carry the process id; those of dead processes are swept when a store is opened.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import os
-import threading
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +29,17 @@ from pairmill.errors import (
     ObjectMissingError,
     RetriableError,
 )
-from pairmill.store.keys import check_key
+from pairmill.store.keys import TEMPORARY, check_key, check_prefix
 from pairmill.store.port import ObjectInfo
 
 _CHECKSUMS: Final = ".checksums"
-_TEMPORARY: Final = ".tmp-"
 _BLOCK: Final = 1 << 20
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_AWAY: Final = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT, errno.EBUSY, errno.EAGAIN}
+    | {errno.ENOTCONN, errno.EHOSTDOWN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
 
 
 class DirectoryStore:
@@ -75,64 +82,73 @@ class DirectoryStore:
 
     def get(self, key: str, *, sha256: bytes | None = None) -> bytes:
         """Returns an object's bytes, verified."""
-        with self._reading(key) as file:
+        with self._reading(key) as file, _translated("--out"):
             data = file.read()
         self._verify(key, hashlib.sha256(data).digest(), sha256)
         return data
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Returns a part of an object, unverified."""
-        with self._reading(key) as file:
+        with self._reading(key) as file, _translated("--out"):
             file.seek(start)
             return file.read(length)
 
     def fetch(self, key: str, path: Path, *, sha256: bytes | None = None) -> ObjectInfo:
-        """Writes an object to a file, verified; the file is removed if it does not verify."""
+        """Writes an object to a file, verified; the file is whole or absent."""
         digest, size = hashlib.sha256(), 0
-        with self._reading(key) as source, _translated("scratch"), path.open("wb") as target:
-            while block := source.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
-                target.write(block)
+        partial = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}")
         try:
+            with self._reading(key) as source, _translated("scratch"), partial.open("wb") as target:
+                while block := source.read(_BLOCK):
+                    digest.update(block)
+                    size += len(block)
+                    target.write(block)
             self._verify(key, digest.digest(), sha256)
-        except CorruptObjectError:
-            path.unlink()
-            raise
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
         return ObjectInfo(key=key, size_bytes=size, sha256=digest.digest())
 
     def stat(self, key: str) -> ObjectInfo | None:
         """Returns size and stored checksum, or None if the object is absent."""
-        path = self._path(key)
-        try:
-            size = path.stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
+        size = self._size(key)
+        if size is None:
             return None
-        return ObjectInfo(key=key, size_bytes=size, sha256=self._stored_checksum(key))
+        try:
+            stored = self._stored_checksums(key)
+        except CorruptObjectError:
+            if self._size(key) is None:
+                return None  # deleted meanwhile
+            raise
+        digest = stored[0] if len(stored) == 1 else hashlib.sha256(self.get(key)).digest()
+        return ObjectInfo(key=key, size_bytes=size, sha256=digest)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yields the objects under a prefix in order of keys."""
+        """Yields the objects under a prefix in order of keys; files without a checksum are none."""
+        check_prefix(prefix)
         folder = self._root / prefix.rpartition("/")[0]
         keys = (
             (Path(where) / name).relative_to(self._root).as_posix()
             for where, _, names in os.walk(folder)
             for name in names
-            if not name.startswith(_TEMPORARY)
+            if not name.startswith(TEMPORARY)
         )
         for key in sorted(key for key in keys if key.startswith(prefix) and not key.startswith(".")):
-            info = self.stat(key)
+            info = self.stat(key) if (self._checksums / key).is_file() else None
             if info is not None:
                 yield info
 
     def delete(self, key: str) -> None:
         """Removes an object, then its checksum."""
+        if self._size(key) is None:
+            return
         with _translated("--out"):
             self._path(key).unlink(missing_ok=True)
             (self._checksums / key).unlink(missing_ok=True)
 
     def ping(self) -> None:
         """Raises RetriableError if the folder is away."""
-        if not self._root.is_dir():
+        if not self._checksums.is_dir():
             raise RetriableError(f"the folder {self._root} is away")
 
     def close(self) -> None:
@@ -145,59 +161,79 @@ class DirectoryStore:
     @contextmanager
     def _writing(self, key: str) -> Iterator[tuple[BinaryIO, Path]]:
         path = self._path(key)
-        name = f"{_TEMPORARY}{os.getpid()}-{threading.get_ident()}-{path.name}"[:250]
-        temporary = path.parent / name
+        self.ping()  # a folder that is away is not to be made anew on the disk below it
+        temporary = _temporary_beside(path)
         try:
             with _translated("--out"):
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(path.parent)
                 with temporary.open("wb") as file:
                     yield file, temporary
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # swept later
+                temporary.unlink()
 
     def _publish(self, key: str, file: BinaryIO, temporary: Path, size: int, digest: bytes) -> ObjectInfo:
         file.flush()
         os.fsync(file.fileno())
-        self._write_checksum(key, digest)
-        path = self._path(key)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        path, checksum = self._path(key), self._checksums / key
+        _make_folder(checksum.parent)
+        with _locked(checksum.parent):
+            replaced = self._replaced(key, digest)
+            _write_whole(checksum, [*replaced, digest])
+            temporary.replace(path)
+            _sync_folder(path.parent)
+            if replaced:
+                _write_whole(checksum, [digest])
         return ObjectInfo(key=key, size_bytes=size, sha256=digest)
 
-    def _write_checksum(self, key: str, digest: bytes) -> None:
-        path = self._checksums / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f"{_TEMPORARY}{os.getpid()}-{threading.get_ident()}-{path.name}"[:250]
-        with temporary.open("wb") as file:
-            file.write(digest.hex().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+    def _replaced(self, key: str, digest: bytes) -> list[bytes]:
+        """Returns the checksums that the object may have until it is replaced."""
+        if self._size(key) is None:
+            return []
+        with contextlib.suppress(CorruptObjectError):
+            return [stored for stored in self._stored_checksums(key) if stored != digest]
+        return []
+
+    def _size(self, key: str) -> int | None:
+        try:
+            found = self._path(key).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[BinaryIO]:
         try:
             file = self._path(key).open("rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            self.ping()  # a folder that is away says nothing about its objects
             raise ObjectMissingError(f"there is no object {key}") from error
+        except OSError as error:
+            with _translated("--out"):
+                raise error
         with file:
             yield file
 
-    def _stored_checksum(self, key: str) -> bytes:
+    def _stored_checksums(self, key: str) -> list[bytes]:
+        """Returns the object's checksum, or two while it is replaced."""
         try:
-            return bytes.fromhex((self._checksums / key).read_text())
+            stored = [bytes.fromhex(line) for line in (self._checksums / key).read_text().split()]
         except (OSError, ValueError) as error:
             raise CorruptObjectError(f"object {key} has no readable checksum") from error
+        if not stored:
+            raise CorruptObjectError(f"object {key} has an empty checksum")
+        return stored
 
     def _verify(self, key: str, found: bytes, wanted: bytes | None) -> None:
-        if found != self._stored_checksum(key) or (wanted is not None and found != wanted):
+        if found not in self._stored_checksums(key) or (wanted is not None and found != wanted):
             raise CorruptObjectError(f"object {key} does not have the checksum it was written with")
 
     def _sweep(self) -> None:
-        for path in self._root.rglob(f"{_TEMPORARY}*"):
-            owner = path.name.removeprefix(_TEMPORARY).partition("-")[0]
-            if not owner.isdigit() or not Path(f"/proc/{owner}").exists():
-                path.unlink(missing_ok=True)
+        for where, _, names in os.walk(self._root):
+            for name in names:
+                if name.startswith(TEMPORARY) and not _is_alive(name.removeprefix(TEMPORARY)):
+                    with contextlib.suppress(OSError):
+                        (Path(where) / name).unlink()
 
 
 @contextmanager
@@ -211,7 +247,60 @@ def _translated(option: str) -> Iterator[None]:
             raise ConfigurationError(
                 f"{option}: cannot be written ({error.strerror}); choose a writable folder"
             ) from error
+        if error.errno in _AWAY:
+            raise RetriableError(f"{option}: cannot be used now: {error}") from error
         raise
+
+
+def _temporary_beside(path: Path) -> Path:
+    return path.parent / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _is_alive(owned: str) -> bool:
+    """Whether the process that wrote `<pid>-<random>` lives."""
+    owner = owned.partition("-")[0]
+    if not owner.isdigit():
+        return False
+    try:
+        os.kill(int(owner), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, each durable in the one above."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _write_whole(path: Path, checksums: list[bytes]) -> None:
+    """Replaces a file of checksums, durably."""
+    temporary = _temporary_beside(path)
+    try:
+        with temporary.open("w") as file:
+            file.write("\n".join(checksum.hex() for checksum in checksums))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lets one writer of a folder at a time bring an object and its checksum together."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:
