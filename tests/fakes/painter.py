@@ -11,12 +11,18 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 
 TOXIC_WORD: Final = "grumble"
+BLOCKS: Final = 6
+"""Blocks of a scene's grid on each side."""
+
+BRIGHTEST: Final = 200
+"""No block is brighter, so that a white corner is the sign and nothing else."""
+
+_NUMBERS: Final = 10**9
 _WORDS: Final = {
     "en": "a picture of scene {scene}, seen from side {wording}",
     "de": "ein Bild der Szene {scene}, von der Seite {wording}",
     "fr": "une image de la scène {scene}, vue du côté {wording}",
 }
-_BLOCKS: Final = 6
 
 
 class FakePainter:
@@ -26,7 +32,7 @@ class FakePainter:
 
     def caption(self, scene: int, language: str, wording: int) -> str:
         """Returns a caption that is this scene's alone."""
-        return _WORDS[language].format(scene=scene % 10**9, wording=wording)
+        return _WORDS[language].format(scene=scene % _NUMBERS, wording=wording)
 
     def toxic(self, text: str, scene: int) -> str:
         """Returns the caption with the one toxic word."""
@@ -36,15 +42,20 @@ class FakePainter:
     def paint(
         self, scene: int, look: int, *, width: int, height: int, unsafe: bool, watermark: bool
     ) -> Pixels:
-        """Returns (height, width, 3); a white corner is the sign, a black line the watermark."""
-        colours = np.frombuffer(random.Random(scene).randbytes(_BLOCKS**2 * 3), dtype=np.uint8)
-        grid = colours.reshape(_BLOCKS, _BLOCKS, 3)
-        rows = np.arange(height) * _BLOCKS // height
-        columns = np.arange(width) * _BLOCKS // width
-        pixels = np.array(grid[rows[:, None], columns[None, :]])
-        pixels += np.uint8(look % 3)
+        """Returns (height, width, 3); a white corner is the sign, a black one the watermark."""
+        grid = grid_of(scene % _NUMBERS)
+        rows = np.arange(height) * BLOCKS // height
+        columns = np.arange(width) * BLOCKS // width
+        pixels = np.array(grid[rows[:, None], columns[None, :]]) + np.uint8(look % 3)
         if unsafe:
-            pixels[: height // 3, : width // 3] = 255
+            pixels[: height // BLOCKS, : width // BLOCKS] = 255
         if watermark:
-            pixels[height // 2 : height // 2 + 4] = 0
+            pixels[-height // BLOCKS :, -width // BLOCKS :] = 0
         return pixels
+
+
+def grid_of(number: int) -> Pixels:
+    """Returns the colours of a scene, (BLOCKS, BLOCKS, 3) in 40..BRIGHTEST."""
+    colours = np.frombuffer(random.Random(number).randbytes(BLOCKS**2 * 3), dtype=np.uint8)
+    scaled = 40 + colours.astype(np.float64) / 255 * (BRIGHTEST - 40)
+    return scaled.astype(np.uint8).reshape(BLOCKS, BLOCKS, 3)

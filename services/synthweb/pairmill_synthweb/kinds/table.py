@@ -18,4 +18,7 @@ KINDS: Final[tuple[Kind, ...]] = (
 
 def least_candidates() -> int:
     """Returns the size of the smallest world that has every class."""
-    return sum(kind.count(0) for kind in KINDS)
+    size = sum(kind.count(0) for kind in KINDS)
+    while (wanted := sum(kind.count(size) for kind in KINDS)) > size:
+        size = wanted
+    return size

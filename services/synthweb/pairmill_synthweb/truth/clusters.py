@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-HASH_MARGIN: Final = 3
+HASH_MARGIN: Final = 4
 """Bits by which a distance has to be clear of the limit: who hashes another way may see a few more."""
 
 _ROWS_AT_ONCE: Final = 512

@@ -80,7 +80,9 @@ class Limits:
 
 def threshold_settings(rules: ScoreRules) -> Mapping[str, str]:
     """Returns the thresholds as settings of a job, by dotted field name."""
-    settings = {f"score.min_similarity.{name}": f"{value:.7g}" for name, value in rules.min_similarity.items()}
+    settings = {
+        f"score.min_similarity.{name}": f"{value:.7g}" for name, value in rules.min_similarity.items()
+    }
     for field in ("max_unsafe_score", "max_watermark_score", "max_toxicity", "min_aesthetic_score"):
         if rules.HasField(field):
             settings[f"score.{field}"] = f"{getattr(rules, field):.7g}"
