@@ -93,6 +93,7 @@ class AiohttpClient:
                 self._policy,
                 clock,
                 routes=config.connect_to,
+                timeout_seconds=config.dns_timeout_seconds,
                 ttl_seconds=config.dns_ttl_seconds,
                 cache_entries=config.dns_cache_entries,
             ),

@@ -20,7 +20,7 @@ CAUGHT: Final = (aiohttp.ClientError, OSError, ValueError, ResolutionError, Body
 _OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 """This machine has nothing left to connect with: no fault of the host."""
 
-_RESET: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_RESETS: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
 def translated(error: BaseException, *, in_body: bool) -> tuple[Reason.ValueType, str]:
@@ -79,12 +79,12 @@ def _payload(error: aiohttp.ClientPayloadError) -> tuple[Reason.ValueType, str]:
 
 
 def _of_system(error: OSError, *, is_connecting: bool) -> tuple[Reason.ValueType, str]:
-    detail = error.strerror or str(error)
+    detail = error.strerror or str(error) or type(error).__name__
     if isinstance(error, BlockedAddressError):
         return Reason.REASON_BLOCKED_ADDRESS, detail
     if error.errno in _OURS:
         raise RetriableError(f"no connection can be opened: {detail}") from error
-    if error.errno in _RESET or not is_connecting:
+    if isinstance(error, _RESETS) or not is_connecting:
         return Reason.REASON_RESET, detail
     if error.errno == errno.ETIMEDOUT:
         return Reason.REASON_TIMEOUT_CONNECT, detail

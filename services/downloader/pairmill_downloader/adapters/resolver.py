@@ -87,6 +87,7 @@ class CheckedResolver(AbstractResolver):
         clock: Clock,
         *,
         routes: Sequence[Route] = (),
+        timeout_seconds: float,
         ttl_seconds: float,
         cache_entries: int,
     ) -> None:
@@ -94,6 +95,7 @@ class CheckedResolver(AbstractResolver):
         self._policy = policy
         self._clock = clock
         self._routes = {route.suffix: route for route in routes}
+        self._timeout_seconds = timeout_seconds
         self._ttl_seconds = ttl_seconds
         self._cache_entries = cache_entries
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -141,8 +143,12 @@ class CheckedResolver(AbstractResolver):
 
     async def _asked(self, host: str) -> _Known:
         try:
-            addresses = tuple(dict.fromkeys(await self._lookup.addresses(host)))
+            async with asyncio.timeout(self._timeout_seconds):
+                addresses = tuple(dict.fromkeys(await self._lookup.addresses(host)))
             return _Known(self._clock.monotonic() + self._ttl_seconds, addresses, None)
+        except TimeoutError:
+            late = ResolutionError(Reason.REASON_DNS_ERROR, f"no answer in {self._timeout_seconds:g} s")
+            return _Known(self._clock.monotonic(), (), late)
         except ResolutionError as error:
             is_final = error.reason == Reason.REASON_DNS_NOT_FOUND
             ttl = self._ttl_seconds if is_final else min(self._ttl_seconds, _ERROR_TTL_SECONDS)

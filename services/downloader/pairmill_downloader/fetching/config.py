@@ -73,6 +73,7 @@ class FetchConfig:
     canary_urls: tuple[str, ...] = ()  # answer as long as the network is there
     ca_file: Path | None = None  # certificates trusted beside the system's, PEM
     dns_threads: int = 32  # names looked up at once
+    dns_timeout_seconds: float = 4.0  # time for an answer of the resolver
     dns_ttl_seconds: float = 300.0  # time an answer of the resolver is used
     dns_cache_entries: int = 50_000  # names kept
     keepalive_seconds: float = 5.0  # time an idle connection is kept

@@ -15,7 +15,7 @@ ACCEPT_ENCODING: Final = "gzip, deflate, br"
 _MAX_CODINGS: Final = 3
 _BOMB_RATIO: Final = 10  # decoded over received, at the point where the cap is passed
 _IDENTITY: Final = frozenset({"", "identity", "none"})
-_STEP: Final = 1 << 16
+_STEP: Final = 1 << 10  # small, so that the ratio is that of what was decoded
 
 
 class BodyError(Exception):
@@ -54,12 +54,13 @@ class Body:
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes off the wire."""
-        self._received += len(data)
         if not self._stages:
+            self._received += len(data)
             self._keep(data)
             return
         for start in range(0, len(data), _STEP):
             piece = data[start : start + _STEP]
+            self._received += len(piece)
             for stage in self._stages:
                 try:
                     piece = stage.feed(piece, self._max - min(self._kept, self._max) + 1)

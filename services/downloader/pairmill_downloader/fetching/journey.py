@@ -121,7 +121,9 @@ class Journey:
         return exchange
 
     def _wants_body(self, status: int, fields: Fields) -> bool:
-        self._opt_out = _opt_out(fields, self._rules)
+        # Error pages often forbid to be indexed, which says nothing of the picture.
+        speaks_for_picture = status in _WHOLE or status in REDIRECTS
+        self._opt_out = _opt_out(fields, self._rules) if speaks_for_picture else None
         return status in _WHOLE and self._opt_out is None
 
     def _answered(self, exchange: Exchange) -> FetchEnd | None:

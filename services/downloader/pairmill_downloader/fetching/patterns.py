@@ -51,6 +51,11 @@ def normal(path: str) -> str:
             char if char.isascii() else "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "replace"))
             for char in path
         )
+    return upper_escapes(path)
+
+
+def upper_escapes(path: str) -> str:
+    """Returns a serialised path, which is ASCII, with all escapes in upper case: its normal form."""
     return _ESCAPE.sub(lambda found: found.group().upper(), path) if "%" in path else path
 
 

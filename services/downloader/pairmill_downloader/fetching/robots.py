@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pairmill_downloader.fetching.aipref import Preference, forbids_training, parse_usage_rule
-from pairmill_downloader.fetching.patterns import Pattern, normal, unescaped
+from pairmill_downloader.fetching.patterns import Pattern, unescaped, upper_escapes
 
 MAX_BYTES: Final = 500 * 1024
 """What lies behind is not read, as RFC 9309 allows; Google's limit."""
@@ -68,7 +68,7 @@ class Robots:
 
     def allows(self, path: str) -> bool:
         """Whether a path with query may be fetched: the longest rule decides, `allow` among equals."""
-        path = normal(path)
+        path = upper_escapes(path)
         plain = unescaped(path)
         for rule in self.rules:
             if rule.pattern.matches(path) or (not rule.allows and rule.pattern.matches(plain)):
@@ -77,7 +77,7 @@ class Robots:
 
     def forbids_training(self, path: str) -> bool:
         """Whether a usage preference for a path forbids training; the most specific one decides."""
-        return bool(self.usage) and forbids_training(self.usage, normal(path))
+        return bool(self.usage) and forbids_training(self.usage, upper_escapes(path))
 
     @property
     def weight(self) -> int:

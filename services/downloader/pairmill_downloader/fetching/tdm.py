@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pairmill_downloader.fetching.patterns import Pattern, normal
+from pairmill_downloader.fetching.patterns import Pattern, upper_escapes
 
 PATH: Final = "/.well-known/tdmrep.json"
 MAX_BYTES: Final = 256 * 1024
@@ -31,7 +31,7 @@ class Reservations:
         """Whether a path with query is reserved: the longest location decides, a reservation among equals."""
         if not self.rules:
             return False
-        path = normal(path)
+        path = upper_escapes(path)
         matching = [
             (len(rule.pattern.text), rule.reserves) for rule in self.rules if rule.pattern.matches(path)
         ]

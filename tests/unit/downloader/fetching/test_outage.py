@@ -1,0 +1,155 @@
+"""Our own outage is not the hosts' failure (U15, D12)."""
+
+from __future__ import annotations
+
+from pairmill_downloader.fetching.outage import NetworkOutageWatch
+from pairmill_protos.common.v1.outcome_pb2 import Reason
+from tests.fakes.virtual_time import VirtualClock, run_virtually
+
+CANARIES = ("http://one.example/", "http://two.example/")
+DNS = Reason.REASON_DNS_ERROR
+
+
+class Canaries:
+    """Answer or not, and count how often they were asked."""
+
+    def __init__(self, *, answer: bool) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    async def __call__(self, url: str) -> bool:
+        self.asked += 1
+        return self.answer
+
+
+def fill(
+    watch: NetworkOutageWatch, count: int, reason: Reason.ValueType, *, start: int = 0, domains: int = 10_000
+) -> None:
+    for number in range(start, start + count):
+        watch.ended(f"h{number}.example", f"d{number % domains}.example", reason)
+
+
+def test_d12_many_hosts_failing_alike_without_canaries_is_our_outage() -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock)
+        fill(watch, 60, DNS)
+        return await watch.is_our_outage()
+
+    assert run_virtually(test)
+
+
+def test_few_domains_prove_nothing_without_canaries() -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock)
+        fill(watch, 200, DNS, domains=49)
+        return await watch.is_our_outage()
+
+    assert not run_virtually(test)
+
+
+def test_failures_of_several_classes_prove_nothing() -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock)
+        fill(watch, 100, DNS)
+        fill(watch, 100, Reason.REASON_RESET, start=100)
+        return await watch.is_our_outage()
+
+    assert not run_virtually(test)
+
+
+def test_hosts_own_failures_prove_nothing() -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock)
+        fill(watch, 100, Reason.REASON_HTTP_4XX)
+        fill(watch, 100, Reason.REASON_DNS_NOT_FOUND, start=100)
+        return await watch.is_our_outage()
+
+    assert not run_virtually(test)
+
+
+def test_one_host_counts_once() -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock)
+        for number in range(1000):
+            watch.ended("a.example", f"{number}.example", DNS)
+        return await watch.is_our_outage()
+
+    assert not run_virtually(test)
+
+
+def test_only_the_last_two_hundred_hosts_count() -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock)
+        fill(watch, 500, Reason.REASON_UNSPECIFIED)
+        fill(watch, 200, DNS, start=500)
+        return await watch.is_our_outage()
+
+    assert run_virtually(test)
+
+
+def test_ninety_of_a_hundred_are_not_enough_without_canaries() -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock)
+        fill(watch, 90, DNS)
+        fill(watch, 10, Reason.REASON_HTTP_4XX, start=90)
+        return await watch.is_our_outage()
+
+    assert not run_virtually(test)
+
+
+def test_ninety_of_a_hundred_are_enough_where_the_canaries_are_silent_too() -> None:
+    async def test(clock: VirtualClock) -> tuple[bool, int]:
+        canaries = Canaries(answer=False)
+        watch = NetworkOutageWatch(clock, CANARIES, canaries)
+        fill(watch, 10, Reason.REASON_HTTP_4XX)
+        fill(watch, 90, DNS, start=10)
+        return await watch.is_our_outage(), canaries.asked
+
+    assert run_virtually(test) == (True, 2)
+
+
+def test_canary_that_answers_has_the_last_word_and_is_not_pestered() -> None:
+    async def test(clock: VirtualClock) -> int:
+        canaries = Canaries(answer=True)
+        watch = NetworkOutageWatch(clock, CANARIES, canaries)
+        fill(watch, 200, DNS)
+        for _ in range(50):
+            assert not await watch.is_our_outage()
+        clock.sleep(6.0)
+        assert not await watch.is_our_outage()
+        return canaries.asked
+
+    assert run_virtually(test) == 2
+
+
+def test_canaries_are_left_alone_without_suspicion() -> None:
+    async def test(clock: VirtualClock) -> int:
+        canaries = Canaries(answer=False)
+        watch = NetworkOutageWatch(clock, CANARIES, canaries)
+        fill(watch, 200, Reason.REASON_UNSPECIFIED)
+        assert not await watch.is_our_outage()
+        return canaries.asked
+
+    assert run_virtually(test) == 0
+
+
+def test_verdict_stands_for_a_while_and_then_takes_new_evidence() -> None:
+    async def test(clock: VirtualClock) -> list[bool]:
+        watch = NetworkOutageWatch(clock)
+        fill(watch, 60, DNS)
+        verdicts = [await watch.is_our_outage(), await watch.is_our_outage()]
+        clock.sleep(31.0)
+        return [*verdicts, await watch.is_our_outage()]
+
+    assert run_virtually(test) == [True, True, False]
+
+
+def test_answer_of_any_host_ends_the_outage() -> None:
+    async def test(clock: VirtualClock) -> list[bool]:
+        watch = NetworkOutageWatch(clock)
+        fill(watch, 60, DNS)
+        verdict = await watch.is_our_outage()
+        watch.ended("x.example", "x.example", Reason.REASON_HTTP_4XX)
+        return [verdict, await watch.is_our_outage()]
+
+    assert run_virtually(test) == [True, False]
