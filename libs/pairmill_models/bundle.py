@@ -6,6 +6,7 @@ whatever changes in a bundle changes its digest.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -223,11 +224,7 @@ def _problems_of_card(card: BundleCard, files: Mapping[str, FileFacts]) -> Itera
     for name in ("name", "revision"):
         if not getattr(card, name):
             yield f"{name} is empty; {_FIX}"
-    sizes = [("dimensions", card.dimensions, 1), ("image.size", card.image.size, 1)]
-    sizes += [("text.context_length", tower.context_length, 3) for tower in card.text]
-    for name, size, least in sizes:
-        if size < least:
-            yield f"{name} is {size}, at least {least} is wanted; {_FIX}"
+    yield from _problems_of_numbers(card)
     if len(card.text) != 1:
         yield f"it has {len(card.text)} text towers; this version runs exactly one, for all languages"
     scores = [head.score for head in card.heads]
@@ -237,16 +234,37 @@ def _problems_of_card(card: BundleCard, files: Mapping[str, FileFacts]) -> Itera
         yield f"{name} is named but not among its files; {_FIX}"
 
 
+def _problems_of_numbers(card: BundleCard) -> Iterator[str]:
+    sizes = [("dimensions", card.dimensions, 1), ("image.size", card.image.size, 1)]
+    sizes += [("text.context_length", tower.context_length, 3) for tower in card.text]
+    for name, size, least in sizes:
+        if size < least:
+            yield f"{name} is {size}, at least {least} is wanted; {_FIX}"
+    for name, threshold, least in _thresholds(card.thresholds):
+        if not least <= threshold <= 1:
+            yield f"thresholds.{name} is {threshold:g}, {least} to 1 is wanted; {_FIX}"
+
+
+def _thresholds(thresholds: Thresholds) -> Iterator[tuple[str, float, int]]:
+    """Yields those with a scale that is known, with the least that each may be."""
+    for language, threshold in thresholds.min_similarity.items():
+        yield f"min_similarity.{language}", threshold, -1
+    for name in ("max_unsafe_score", "max_watermark_score", "max_toxicity"):
+        value = getattr(thresholds, name)
+        if value is not None:
+            yield name, value, 0
+
+
 def _problems_of_files(folder: Path, files: Mapping[str, FileFacts]) -> Iterator[str]:
     root = folder.resolve()
     for name, wanted in sorted(files.items()):
-        if not _is_inside(root, name):
-            yield f"{name!r} lies outside the folder; {_FIX}"
-            continue
         try:
+            if not _is_inside(root, name):
+                yield f"{name!r} lies outside the folder; {_FIX}"
+                continue
             found = _facts(folder / name)
         except OSError as error:
-            yield f"{name}: {error.strerror}; {_FIX}"
+            yield f"{name[:100]!r}: {error.strerror}; {_FIX}"
             continue
         if found != wanted:
             yield (
@@ -264,6 +282,8 @@ def _is_inside(root: Path, name: str) -> bool:
 
 
 def _facts(path: Path) -> FileFacts:
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no regular file")  # opening a pipe would wait for ever
     digest = hashlib.sha256()
     size = 0
     with path.open("rb") as file:

@@ -18,7 +18,14 @@ MAX_ONE_FILE_BYTES: Final = 1_500_000_000
 
 
 def write_graph(
-    network: Any, example: Any, path: Path, *, input_name: str, output_name: str, axes: Sequence[str]
+    network: Any,
+    example: Any,
+    path: Path,
+    *,
+    input_name: str,
+    output_name: str,
+    axes: Sequence[str],
+    max_one_file_bytes: int = MAX_ONE_FILE_BYTES,
 ) -> None:
     """Writes a module as ONNX; the first axes of its input, named by `axes`, may have any length.
 
@@ -26,7 +33,7 @@ def write_graph(
     `<path>.data`.
     """
     weight_bytes = sum(value.numel() * value.element_size() for value in network.state_dict().values())
-    is_large = weight_bytes > MAX_ONE_FILE_BYTES
+    is_large = weight_bytes > max_one_file_bytes
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
         program = torch.onnx.export(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pairmill.errors import ConfigurationError
 from pairmill_models.bundle import CARD_NAME, Bundle, TextTower, load_bundle, write_bundle
@@ -144,6 +148,47 @@ def test_facts_of_a_later_version_do_not_disturb(folder: Path, original: Bundle)
 def test_a_file_that_is_named_has_to_be_part_of_it(folder: Path) -> None:
     edit_card(folder, lambda card: card["files"].pop("text.onnx"))
     assert "text.onnx is named but not among its files" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"min_similarity": {"en": 28}}, "min_similarity.en is 28, -1 to 1"),
+        ({"min_similarity": {}, "max_unsafe_score": -0.1}, "max_unsafe_score is -0.1, 0 to 1"),
+        ({"min_similarity": {}, "max_toxicity": 2}, "max_toxicity is 2, 0 to 1"),
+    ],
+)
+def test_a_threshold_off_its_scale_is_refused(folder: Path, change: dict[str, Any], words: str) -> None:
+    edit_card(folder, lambda card: card.update(thresholds=change))
+    assert words in refusal(folder)
+
+
+def test_what_is_no_regular_file_is_refused(folder: Path) -> None:
+    (folder / "text.onnx").unlink()
+    os.mkfifo(folder / "text.onnx")
+    (folder / "image.onnx").unlink()
+    (folder / "image.onnx").mkdir()
+    edit_card(folder, lambda card: card["files"].update({"x" * 5000: {"bytes": 1, "sha256": ""}}))
+    lines = refusal(folder).splitlines()
+    assert len(lines) == 3
+    assert "no regular file" in lines[0]
+    assert "no regular file" in lines[1]
+    assert "File name too long" in lines[2]
+
+
+@settings(max_examples=150, deadline=None)
+@given(place=st.integers(min_value=0), byte=st.integers(min_value=0, max_value=255))
+def test_a_changed_card_is_refused_or_another_bundle(original: Bundle, place: int, byte: int) -> None:
+    data = bytearray((original.folder / CARD_NAME).read_bytes())
+    data[place % len(data)] = byte
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(shutil.copytree(original.folder, Path(name) / "copy"))
+        (folder / CARD_NAME).write_bytes(data)
+        try:
+            found = load_bundle(folder).digest
+        except ConfigurationError:
+            return
+    assert found == hashlib.sha256(data).hexdigest()
 
 
 def test_two_heads_for_one_score_are_refused(tmp_path: Path) -> None:

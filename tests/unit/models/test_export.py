@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pairmill_models.assemble import assemble_bundle
 from pairmill_models.bundle import Bundle, load_bundle
 from pairmill_models.check import check_bundle
 from pairmill_models.export.command import INSTALL, main
 from pairmill_models.heads import OnnxHeads
+from pairmill_models.known import known_pictures
 from pairmill_models.onnx_embedder import OnnxEmbedder
 from tests.contract.embedder_contract import EmbedderContract
-from tests.fakes.onnx_bundle import BEGIN, END, PAD, byte_tokenizer
+from tests.fakes.onnx_bundle import BEGIN, END, PAD, byte_tokenizer, random_card, write_model
 
 HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "open_clip", "onnxscript"))
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason=f"no torch here; {INSTALL}")
@@ -120,6 +122,31 @@ def test_nothing_of_the_machine_stands_in_the_graphs(causal: Bundle) -> None:
         data = path.read_bytes()
         for word in (b"site-packages", str(Path(__file__).parents[3]).encode(), b".py"):
             assert word not in data
+
+
+@needs_torch
+@pytest.mark.slow
+def test_weights_too_large_for_one_file_stand_beside_the_graph(tmp_path: Path) -> None:
+    import torch
+
+    from pairmill_models.export.torch_graph import write_graph
+    from pairmill_models.export.towers import ImageGraph
+
+    write_model(tmp_path / "first")
+    path = tmp_path / "first" / "image.onnx"
+    path.unlink()
+    visual = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(8 * 8 * 3, 16))
+    network = ImageGraph(visual, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    example = torch.zeros((2, 8, 8, 3), dtype=torch.uint8)
+    names = {"input_name": "pixels", "output_name": "embedding"}
+    write_graph(network, example, path, axes=("n",), max_one_file_bytes=0, **names)
+    (tmp_path / "first").rename(tmp_path / "moved")
+    bundle = assemble_bundle(tmp_path / "moved", random_card(weights=("image.onnx.data",)))
+    assert bundle.files["image.onnx.data"].bytes >= 16 * 8 * 8 * 3 * 4
+    pictures = known_pictures(8)
+    with torch.no_grad():
+        wanted = network(torch.tensor(pictures)).numpy()
+    assert np.allclose(OnnxEmbedder(bundle).embed_images(pictures), wanted, atol=1e-5)
 
 
 @needs_torch
