@@ -7,7 +7,7 @@ import structlog
 from pairmill.bus.port import Bus, TopicPartition
 from pairmill.clock import Clock
 from pairmill.ledger.barriers import Expected
-from pairmill.ledger.follower import JobFollower
+from pairmill.ledger.follower import JobFollower, loader
 from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.messages import task_message
 from pairmill.store.port import ObjectStore
@@ -51,6 +51,7 @@ class JobDriver:
         self._checkpoints = checkpoints
         self._follower = JobFollower(bus, store, spec_ref)
         self._follower.catch_up()
+        self._again = sum(task.rows for task in self._follower.root.repair_tasks(loader(store)))
         self._hand_out = HandOut(self._follower.walk)
         self._healer = Healer(bus, self._follower.root.spec, clock, reissue_after_seconds)
         self._published = published_units(bus, self._follower.root.spec.job_id)
@@ -65,7 +66,7 @@ class JobDriver:
         walk = self._follower.walk
         blocked = walk.blocked(after=self._resumed_at)
         state = self.ended.state if self.ended else "blocked" if blocked else walk.state.value
-        return status_of(self._follower, state, self._hand_out.waiting, blocked)
+        return status_of(self._follower, state, self._hand_out.waiting, blocked, self._again)
 
     def step(self) -> bool:
         """Does what can be done now; returns whether anything happened."""

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from pairmill.bus.port import Bus, TopicPartition
 from pairmill.dataset import roles
 from pairmill.dataset.assemble import EndedJob, assemble
+from pairmill.dataset.derived import RETRY_FAILED
 from pairmill.dataset.final import inherited_files
 from pairmill.dataset.manifest import FileEntry, Manifest, with_report
 from pairmill.dataset.manifest_files import ManifestReader, manifest_in, write_manifest
@@ -27,7 +28,7 @@ from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.messages import ledger_partition
 from pairmill.store.port import ObjectStore
 from pairmill.units import LEDGER_TOPIC
-from pairmill_gateway.status import incomplete_reasons
+from pairmill_gateway.status import CANDIDATE_STAGES, incomplete_reasons, unit_failures
 from pairmill_protos.job.v1.job_pb2 import JobEnded, JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import LedgerRecord, ObjectRef
 
@@ -60,13 +61,14 @@ class DatasetFinisher:
     def finish(self, follower: JobFollower) -> JobEnded:
         """Writes ledger file, report and, last, the manifest; returns the job's end."""
         spec = follower.root.spec
+        base = self._base(spec)
         with _scratch_folder(self._scratch) as folder:
             job = EndedJob(
                 walk=follower.walk,
                 records=job_records(self._bus, spec.job_id),
                 load=loader(self._store),
-                why=incomplete_reasons(follower.walk),
-                inherited=tuple(self._inherited(spec)),
+                why=sorted({*incomplete_reasons(follower.walk), *_still_lacking(spec, base)}),
+                inherited=tuple(inherited_files(base)) if base is not None else (),
             )
             manifest = assemble(job, self._source, self._store.put_file, folder)
         manifest = with_report(manifest, self._report(manifest))
@@ -81,13 +83,14 @@ class DatasetFinisher:
             ledger=_reference(manifest, f"ledger/{spec.job_id}.parquet"),
         )
 
-    def _inherited(self, spec: JobSpec) -> Iterator[FileEntry]:
+    def _base(self, spec: JobSpec) -> Dataset | None:
+        """Returns the version that the job builds on, current or kept."""
         if not spec.HasField("base"):
-            return
+            return None
         name = manifest_name_of(self._source, spec.base.job_id)
         if name is None:
             raise ObjectMissingError(f"the manifest of the base version {spec.base.job_id} is not there")
-        yield from inherited_files(Dataset(self._source, manifest_in(self._source, name)))
+        return Dataset(self._source, manifest_in(self._source, name))
 
     def _report(self, manifest: Manifest) -> FileEntry:
         """Stores the report under its job's name, and where people look for it."""
@@ -108,6 +111,14 @@ def job_records(bus: Bus, job_id: str) -> Iterator[tuple[int, LedgerRecord]]:
             if record is not None and record_job(record) == job_id:
                 yield message.offset, record
         position = messages[-1].offset + 1
+
+
+def _still_lacking(spec: JobSpec, base: Dataset | None) -> list[str]:
+    """Returns what the base lacks and the job did not try again: a repair runs given-up candidates anew."""
+    if base is None:
+        return []
+    healed = [unit_failures(stage) for stage in CANDIDATE_STAGES] if spec.base.kind == RETRY_FAILED else []
+    return [reason for reason in base.manifest.why if not reason.endswith(tuple(healed))]
 
 
 def _parsed(value: bytes) -> LedgerRecord | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from pairmill.ledger.follower import JobFollower
 from pairmill.ledger.walk import Closing, Walk
 from pairmill.reasons import outcome_name, reason_name
 from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
 from pairmill_protos.unit.v1.unit_pb2 import Stage
+
+CANDIDATE_STAGES: Final = (Stage.STAGE_DOWNLOAD, Stage.STAGE_EMBED, Stage.STAGE_SCORE)
+"""Stages whose units hold candidates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +23,7 @@ class JobStatus:
     state: str
     units_open: int
     units_closed: int
-    candidates: int  # planned for download so far
+    candidates: int  # planned for download so far, or run again
     ended: int  # candidates whose download has ended, well or not
     in_progress: int  # rows that units at work report as done
     passed: int  # candidates that met the thresholds so far
@@ -35,16 +39,20 @@ class JobStatus:
 
 
 def status_of(
-    follower: JobFollower, state: str, waves_waiting: int, blocked: tuple[str, str] | None
+    follower: JobFollower, state: str, waves_waiting: int, blocked: tuple[str, str] | None, again: int
 ) -> JobStatus:
-    """Returns the status that the walk shows now; `blocked` is the unit that holds the job up."""
+    """Returns the status that the walk shows now.
+
+    `blocked` is the unit that holds the job up, `again` the number of candidates that a repair started
+    from.
+    """
     walk = follower.walk
     return JobStatus(
         job_id=follower.root.spec.job_id,
         state=state,
         units_open=sum(1 for _ in walk.open_units()),
         units_closed=sum(walk.closings.values()),
-        candidates=_rows(walk, Stage.STAGE_PLAN, Outcome.OUTCOME_PASSED),
+        candidates=again + _rows(walk, Stage.STAGE_PLAN, Outcome.OUTCOME_PASSED),
         ended=_rows(walk, Stage.STAGE_DOWNLOAD, Outcome.OUTCOME_PASSED)
         + _rows(walk, Stage.STAGE_DOWNLOAD, Outcome.OUTCOME_FAILED),
         in_progress=sum(
@@ -64,7 +72,7 @@ def status_of(
 def incomplete_reasons(walk: Walk) -> list[str]:
     """Returns why a job that ended is not complete; empty if it is."""
     dead = {stage: units for (stage, closing), units in walk.closings.items() if closing is Closing.FAILED}
-    reasons = [f"{units} {_stage(stage)} unit(s) failed three times" for stage, units in dead.items()]
+    reasons = [f"{units}{unit_failures(stage)}" for stage, units in dead.items()]
     for reason, text in (
         (Reason.REASON_SOURCE_MISSING, "WAT file(s) could not be had"),
         (Reason.REASON_TRUNCATED, "WAT file(s) end early"),
@@ -75,6 +83,11 @@ def incomplete_reasons(walk: Walk) -> list[str]:
     if walk.cancelled:
         reasons.append("the job was cancelled")
     return sorted(reasons)
+
+
+def unit_failures(stage: Stage.ValueType) -> str:
+    """Returns the end of the sentence that says how many units of a stage were given up."""
+    return f" {_stage(stage)} unit(s) failed three times"
 
 
 def _rows(walk: Walk, stage: Stage.ValueType, outcome: Outcome.ValueType) -> int:

@@ -14,7 +14,9 @@ from pairmill.bus.port import Outgoing
 from pairmill.bus.topics import create_topics
 from pairmill.clock import Clock, SystemClock
 from pairmill.dataset.manifest import STATES
+from pairmill.dataset.manifest_files import manifest_in
 from pairmill.dataset.source import FolderFiles
+from pairmill.dataset.versions import manifest_name_of
 from pairmill.errors import ConfigurationError
 from pairmill.store.factory import open_store
 from pairmill.units import JOBS_TOPIC, LEDGER_TOPIC, key_partition
@@ -24,7 +26,7 @@ from pairmill_gateway.janitor import Janitor, repair_inputs
 from pairmill_protos.job.v1.job_pb2 import JobAdmitted
 from pairmill_standalone.services import STAGES, service_children
 from pairmill_standalone.supervisor import Supervisor
-from pairmill_standalone.workspace import Workspace, check_base, locked, pin_job
+from pairmill_standalone.workspace import Workspace, check_base, locked, pin_job, remove_empty_folders
 
 STOP_SECONDS = 25.0
 _WATCH_SECONDS = 0.2
@@ -144,7 +146,13 @@ class Run:
             reason = f"the gateway stopped before the job had ended; see {self._workspace.logs}"
             return RunEnd(state="failed", reason=reason, restarts=supervisor.restarts)
         self._sweep()
-        return RunEnd(state=state, reason=str(status.get("why", "")), restarts=supervisor.restarts)
+        return RunEnd(state=state, reason="; ".join(self._lacking()), restarts=supervisor.restarts)
+
+    def _lacking(self) -> tuple[str, ...]:
+        """Returns what the version that the job made lacks for being complete."""
+        source = FolderFiles(self._workspace.out)
+        name = manifest_name_of(source, self._admission.spec.job_id)
+        return manifest_in(source, name).manifest.why if name is not None else ()
 
     def _sweep(self) -> None:
         """Once more, now that no stage is left that could write late (U4)."""
@@ -152,6 +160,8 @@ class Run:
             janitor = Janitor(store, FolderFiles(self._workspace.out))
             janitor.sweep(self._admission.spec.job_id, repair_inputs(store, self._admission.spec_ref))
         shutil.rmtree(self._workspace.scratch, ignore_errors=True)
+        for folder in ("steps", ".checksums/steps"):
+            remove_empty_folders(self._workspace.out / folder)
 
     def _admit(self) -> None:
         """Stores the spec, makes the topics and announces the job; the same again does no harm."""

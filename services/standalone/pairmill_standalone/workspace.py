@@ -165,6 +165,13 @@ def check_base(workspace: Workspace, spec: JobSpec) -> None:
         )
 
 
+def remove_empty_folders(root: Path) -> None:
+    """Removes the folders below a folder, and it itself, that hold nothing; nobody may be writing there."""
+    for folder in sorted((root, *root.rglob("*")), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
     if isinstance(there, dict) and isinstance(here, dict):
         for key in sorted(there.keys() | here.keys()):
