@@ -18,6 +18,7 @@ from pairmill.spill import PartitionSpill
 from pairmill.units import first_bucket_of_range, range_of_bucket
 
 GROUP_ROWS: Final = 65_536
+MAX_ROWS_IN_MEMORY: Final = 65_536
 MAX_BYTES_IN_MEMORY: Final = 32 * 2**20
 _CELL_BUCKETS: Final = 64
 
@@ -28,11 +29,11 @@ class CandidateFile:
     Rows are sorted cell by cell: a cell is a run of buckets that lies within one range.
     """
 
-    def __init__(self, folder: Path, ranges: int) -> None:
+    def __init__(self, folder: Path, ranges: int, *, max_rows: int = MAX_ROWS_IN_MEMORY) -> None:
         self._ranges = ranges
         starts = {first_bucket_of_range(index, ranges) for index in range(ranges)}
         self._cells = np.array(sorted(starts | set(range(0, BUCKETS, _CELL_BUCKETS))), dtype=np.int32)
-        self._spill = PartitionSpill(folder, CANDIDATES, max_bytes=MAX_BYTES_IN_MEMORY)
+        self._spill = PartitionSpill(folder, CANDIDATES, max_rows=max_rows, max_bytes=MAX_BYTES_IN_MEMORY)
         self.rows = 0
 
     def add(self, table: pa.Table) -> None:

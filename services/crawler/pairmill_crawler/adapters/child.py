@@ -14,8 +14,9 @@ from multiprocessing.sharedctypes import RawArray
 from typing import Any, Final
 
 from pairmill.children.limits import Limits, apply_limits
+from pairmill.domains import registrable_domain
 from pairmill.errors import PairmillError
-from pairmill_crawler.crawl import FRAMING, READING, Block, CrawlOrder, crawl_wat
+from pairmill_crawler.crawl import READING, Block, CrawlOrder, crawl_wat
 from pairmill_crawler.isolation import ChildDiedError
 from pairmill_crawler.ports import Detectors, OpenSource
 
@@ -46,7 +47,7 @@ class CrawlChild:
 
     def __init__(self, settings: ChildSettings) -> None:
         self._stall_seconds = settings.stall_seconds
-        self._held = RawArray("q", [FRAMING])  # shared memory: it outlives the child
+        self._held = RawArray("q", [READING])  # shared memory: it outlives the child
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
         self._connection, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
@@ -63,6 +64,7 @@ class CrawlChild:
         not read to its end makes the child unusable.
         """
         self.is_usable = False
+        self._held[0] = READING  # until the child has begun it waits for nothing else
         try:
             self._connection.send(order)
             while True:
@@ -117,6 +119,7 @@ def _serve(connection: Connection[Any, Any], held: Any, settings: ChildSettings)
     """Runs in the child until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     apply_limits(Limits(memory_bytes=settings.memory_bytes or None))
+    registrable_domain("example.org")  # loads the list of suffixes while nothing is held yet
     holder = _Holder(held)
     with suppress(EOFError, ConnectionError):
         while True:

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from pairmill import __version__
 from pairmill.errors import RetriableError
@@ -166,6 +166,18 @@ class HttpSource:
         return max(backoff * (0.5 + self._jitter() / 2), min(asked, config.max_backoff_seconds))
 
 
+class _HttpRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to http and https only."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Returns the next request; without one the redirect itself is the answer."""
+        if not newurl.lower().startswith(("http://", "https://")):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _opener() -> urllib.request.OpenerDirector:
     """Opens http and https only, wherever it is redirected to; certificates are checked."""
     opener = urllib.request.OpenerDirector()
@@ -173,7 +185,7 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
         urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
+        _HttpRedirects(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.UnknownHandler(),
