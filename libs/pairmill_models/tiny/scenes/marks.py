@@ -50,7 +50,7 @@ def draw_warning(
 ) -> None:
     """Puts a hazard sign into the central square, where it hides least of the things."""
     half = side * _SIGN_HALF
-    spot_x, spot_y = _emptiest(things, rng)
+    spot_x, spot_y = emptiest_spot(things, rng)
     x, y = left + spot_x * side, top + spot_y * side
     _plate(canvas, x, y, half, _WHITE)
     _plate(canvas, x, y, half * 0.93, _YELLOW)
@@ -91,15 +91,15 @@ def _written(word: str) -> list[npt.NDArray[np.float64]]:
     ]
 
 
-def _emptiest(things: Sequence[Place], rng: Random) -> tuple[float, float]:
+def emptiest_spot(things: Sequence[Place], rng: Random) -> tuple[float, float]:
     """Returns the centre for a sign, of several that hide equally little any one."""
     reach = 1 - 2 * _SIGN_HALF
     grid = [_SIGN_HALF + reach * index / (_SPOTS - 1) for index in range(_SPOTS)]
     spots = [(x + between(rng, -0.01, 0.01), y + between(rng, -0.01, 0.01)) for x in grid for y in grid]
-    return min(spots, key=lambda spot: (max(_hidden(thing, spot) for thing in things), rng.random()))
+    return min(spots, key=lambda spot: (max(hidden_share(thing, spot) for thing in things), rng.random()))
 
 
-def _hidden(thing: Place, spot: tuple[float, float]) -> float:
+def hidden_share(thing: Place, spot: tuple[float, float]) -> float:
     """Returns about how much of a thing a sign at the spot hides, 0 to 1."""
     across = thing.radius + _SIGN_HALF - abs(thing.x - spot[0])
     down = thing.radius + _SIGN_HALF - abs(thing.y - spot[1])

@@ -14,7 +14,7 @@ from pairmill_models.tiny.scenes.layout import Place, places_of
 from pairmill_models.tiny.scenes.marks import draw_warning, draw_watermark
 from pairmill_models.tiny.scenes.outlines import MIRRORED, OUTLINES
 from pairmill_models.tiny.scenes.palette import Rgb, luma, shade
-from pairmill_models.tiny.scenes.scene import Shape, between, scene_of, stream
+from pairmill_models.tiny.scenes.scene import Scene, Shape, between, scene_of, stream
 from pairmill_models.tiny.scenes.toxicity import with_toxic_words
 
 _TILT: Final = 13.0  # degrees
@@ -44,24 +44,37 @@ class ScenePainter:
 
         Everything that a caption names is in the central square, which models crop to.
         """
-        told = scene_of(scene)
-        rng = stream("look", scene, look)
-        canvas = np.zeros((height, width, 3), np.uint8)
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        draw_ground(canvas, side, shade(told.background, rng), told.texture, rng)
-        light(canvas, rng)
-        tones = {group: shade(group.colour, rng) for group in (told.first, told.second)}
-        placed = places_of(told, rng)
-        for group, place in placed:
-            _draw_thing(canvas, group.shape, tones[group], _on_canvas(place, left, top, side), side, rng)
-        if unsafe:
-            things = [place for _, place in placed]
-            draw_warning(canvas, left, top, side, things, stream("warning", scene, look))
-        if watermark:
-            draw_watermark(canvas, left, top, side, stream("watermark", scene, look))
-        grain(canvas, rng)
-        return canvas
+        size = (width, height)
+        return draw_scene(scene_of(scene), (scene, look), size, unsafe=unsafe, watermark=watermark)
+
+
+def draw_scene(
+    scene: Scene,
+    look: tuple[int, ...],
+    size: tuple[int, int],
+    *,
+    unsafe: bool = False,
+    watermark: bool = False,
+) -> Pixels:
+    """Returns (height, width, 3) uint8 RGB for a size of (width, height)."""
+    width, height = size
+    rng = stream("look", *look)
+    canvas = np.zeros((height, width, 3), np.uint8)
+    side = min(size)
+    left, top = (width - side) / 2, (height - side) / 2
+    draw_ground(canvas, side, shade(scene.background, rng), scene.texture, rng)
+    light(canvas, rng)
+    tones = {group: shade(group.colour, rng) for group in (scene.first, scene.second)}
+    placed = places_of(scene, rng)
+    for group, place in placed:
+        _draw_thing(canvas, group.shape, tones[group], _on_canvas(place, left, top, side), side, rng)
+    if unsafe:
+        things = [place for _, place in placed]
+        draw_warning(canvas, left, top, side, things, stream("warning", *look))
+    if watermark:
+        draw_watermark(canvas, left, top, side, stream("watermark", *look))
+    grain(canvas, rng)
+    return canvas
 
 
 def _on_canvas(place: Place, left: float, top: float, side: int) -> Place:
