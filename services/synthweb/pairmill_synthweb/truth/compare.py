@@ -78,14 +78,23 @@ class Comparison:
 def compare_with_truth(dataset: Path, truth: Truth) -> Comparison:
     """Returns how a finished dataset differs from the truth; raises ConfigurationError without one."""
     opened = Dataset.open(dataset)
-    found = dict(_rows_of(opened))
+    found: dict[str, dict[str, Any]] = {}
+    rows: Counter[str] = Counter()
+    for identifier, row in _rows_of(opened):
+        found[identifier] = row
+        rows[identifier] += 1
     wanted = truth.by_id()
     errors: dict[str, float] = {}
     differences = [
+        *(_doubled(identifier, count) for identifier, count in rows.items() if count > 1),
         *_of_candidates(wanted, found, errors),
         *_of_counts(truth, opened),
     ]
     return Comparison(candidates=len(wanted), differences=tuple(differences), largest_score_errors=errors)
+
+
+def _doubled(identifier: str, count: int) -> Difference:
+    return Difference(what=identifier, field="rows", wanted=1, found=count)
 
 
 def _rows_of(dataset: Dataset) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -40,14 +40,16 @@ class Unclear:
 
 
 def settle(
-    build: Callable[[Redraws], World], appraise: Callable[[World], Sequence[Evidence | None]]
+    build: Callable[[Redraws], World],
+    appraise: Callable[[World], Sequence[Evidence | None]],
+    most_rounds: int = MOST_ROUNDS,
 ) -> Settled:
     """Returns the first world, in order of redraws, whose every end is clear.
 
     Raises ConfigurationError where a model is too unsure for that.
     """
     redraws = Redraws()
-    for number in range(1, MOST_ROUNDS + 1):
+    for number in range(1, most_rounds + 1):
         world = build(redraws)
         evidence = appraise(world)
         unclear = find_unclear(world, evidence)
@@ -57,7 +59,7 @@ def settle(
         redraws = redrawn(redraws, unclear)
     groups = len(unclear.looks | unclear.scenes)
     raise ConfigurationError(
-        f"bundle: after {MOST_ROUNDS} rounds the scores of {groups} drawings still lie within {MARGIN} of a "
+        f"bundle: after {most_rounds} rounds the scores of {groups} drawings still lie within {MARGIN} of a "
         "threshold; use a bundle whose scores tell drawn scenes apart"
     )
 
