@@ -126,6 +126,15 @@ def test_path_is_sent_as_it_was_serialised() -> None:
     assert asyncio.run(run()).startswith(b"GET /a%2fb/%7Ec/%C3%BC;d=1?e=%20f&g=[h]|i HTTP/1.1\r\n")
 
 
+def test_stray_bytes_in_fields_disturb_nobody() -> None:
+    async def run() -> bytes:
+        moved = response(status="302 Found", Location="/caf\xe9", X="\xff")
+        async with RawServer({"/x": sends(moved), "/caf%E9": sends(response(PICTURE))}) as server:
+            return (await fetch_from(server, "/x")).body
+
+    assert asyncio.run(run()) == PICTURE
+
+
 def test_opt_out_leaves_the_body_unread() -> None:
     head = response(b"", X_Robots_Tag="noai", Content_Length="50000")
     assert fetch(sends(head, PICTURE, pause=5.0)).reason == Reason.REASON_OPT_OUT_HEADER

@@ -18,5 +18,5 @@ async def open_network(config: FetchConfig, clock: Clock, *, partitions: int) ->
     """Opens what reaches hosts; `partitions` is the number of the download topics (U10)."""
     gate = PoliteGate(clock)
     async with open_fetcher(config, gate, clock, partitions=partitions) as fetcher:
-        watch = NetworkOutageWatch(clock, config.canary_urls)
+        watch = NetworkOutageWatch(clock, config.canary_urls, fetcher.answers)
         yield Network(fetcher=fetcher, gate=gate, watch=watch)

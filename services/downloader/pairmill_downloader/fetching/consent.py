@@ -12,7 +12,7 @@ from pairmill_downloader.fetching.exchange import Exchange, Fields, HttpClient, 
 from pairmill_downloader.fetching.retry_after import parse_retry_after
 from pairmill_downloader.fetching.robots import MAX_BYTES, NO_RULES, Robots, parse_robots
 from pairmill_downloader.fetching.sharing import SharedCache
-from pairmill_downloader.fetching.targets import Target, parse_target
+from pairmill_downloader.fetching.targets import Target, redirect_target
 from pairmill_downloader.fetching.trip import Trip
 from pairmill_downloader.ports import HopGate
 from pairmill_protos.common.v1.outcome_pb2 import Reason
@@ -156,7 +156,7 @@ class Consent:
             location = exchange.fields.first("location")
             if exchange.status not in REDIRECTS or not location or hops == _MAX_REDIRECTS:
                 return _File(hops, exchange)
-            following = parse_target(location, target)
+            following = redirect_target(location, target)
             if not isinstance(following, Target):
                 return _File(hops + 1, _unreachable(f"redirected to a refused address: {following[1]}"))
             target = following

@@ -13,7 +13,7 @@ from pairmill_downloader.fetching.consent import REDIRECTS, Consent
 from pairmill_downloader.fetching.directives import forbidding_directive
 from pairmill_downloader.fetching.exchange import Exchange, Fields, HttpClient, Request
 from pairmill_downloader.fetching.retry_after import parse_retry_after
-from pairmill_downloader.fetching.targets import Refusal, Target, parse_target
+from pairmill_downloader.fetching.targets import Refusal, Target, redirect_target
 from pairmill_downloader.fetching.trip import Trip
 from pairmill_downloader.ports import FetchEnd, HopGate
 from pairmill_protos.common.v1.outcome_pb2 import Reason
@@ -148,7 +148,7 @@ class Journey:
 
     def _redirected(self, exchange: Exchange) -> FetchEnd | None:
         self._hops += 1
-        following = parse_target(exchange.fields.first("location"), self._target)
+        following = redirect_target(exchange.fields.first("location"), self._target)
         if not isinstance(following, Target):
             reason, detail = following
             is_blocked = reason in _WHERE_A_REDIRECT_MAY_NOT_LEAD
@@ -186,10 +186,10 @@ class Journey:
         answered = exchange is not None and exchange.status is not None
         return FetchEnd(
             reason=reason,
-            detail=detail[:_MAX_DETAIL],
+            detail=_shown(detail),
             body=body,
             http_status=exchange.status if exchange else None,
-            content_type=exchange.fields.first("content-type")[:_MAX_DETAIL] if exchange else "",
+            content_type=_shown(exchange.fields.first("content-type")) if exchange else "",
             final_url=self._target.url if self._requests else "",
             robots=self._evidence,
             retry_after_seconds=retry_after_seconds,
@@ -198,12 +198,17 @@ class Journey:
         )
 
 
+def _shown(text: str) -> str:
+    """Returns what a server had a say in, as text that any file can hold."""
+    whole = text[:_MAX_DETAIL].encode("utf-8", "replace").decode()
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in whole)
+
+
 def _opt_out(fields: Fields, rules: DownloadRules) -> Refusal | None:
     """Which header field, if any, forbids use."""
-    if rules.forbidding_directives:
-        found = forbidding_directive(
-            fields.all("x-robots-tag"), rules.user_agent_token, rules.forbidding_directives
-        )
+    tags = fields.all("x-robots-tag")
+    if tags:
+        found = forbidding_directive(tags, rules.user_agent_token, rules.forbidding_directives)
         if found:
             return Reason.REASON_OPT_OUT_HEADER, f"X-Robots-Tag: {found}"
     if rules.honour_tdm and tdm.header_reserves(fields.all("tdm-reservation")):

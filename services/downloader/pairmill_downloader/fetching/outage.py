@@ -20,6 +20,7 @@ _CANARY_SECONDS: Final = 5.0  # canaries are asked no more often
 
 _CLASSES: Final[Mapping[Reason.ValueType, str]] = {
     Reason.REASON_DNS_ERROR: "resolution",
+    Reason.REASON_DNS_NOT_FOUND: "resolution",  # some resolvers deny every name while they are cut off
     Reason.REASON_TIMEOUT_CONNECT: "connection",
     Reason.REASON_CONNECTION_REFUSED: "connection",
     Reason.REASON_RESET: "exchange",
@@ -44,9 +45,9 @@ class _Last:
 class NetworkOutageWatch:
     """Watches how attempts at different hosts end. Used from one event loop."""
 
-    def __init__(self, clock: Clock, canary_urls: Sequence[str] = (), probe: Probe | None = None) -> None:
+    def __init__(self, clock: Clock, canary_urls: Sequence[str], probe: Probe) -> None:
         self._clock = clock
-        self._canaries = tuple(canary_urls) if probe is not None else ()
+        self._canaries = tuple(canary_urls)
         self._probe = probe
         self._hosts: OrderedDict[str, _Last] = OrderedDict()
         self._failures: Counter[str] = Counter()
@@ -96,8 +97,6 @@ class NetworkOutageWatch:
         )
 
     async def _canaries_answer(self) -> bool:
-        if not self._canaries or self._probe is None:
-            return False
         if self._clock.monotonic() < self._canaries_answered_at + _CANARY_SECONDS:
             return True
         for url in self._canaries:

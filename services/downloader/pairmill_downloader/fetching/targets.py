@@ -16,6 +16,8 @@ _PORTS: Final = {"http:": 80, "https:": 443}
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f]|%0d%0a", re.IGNORECASE)
 """Nothing of this may get near a request line; a serialised URL holds no raw ones anyway."""
 
+_STRAY_BYTE: Final = re.compile("[\udc80-\udcff]")
+
 Refusal: TypeAlias = "tuple[Reason.ValueType, str]"
 """Why a URL is not asked for, with a detail for people."""
 
@@ -66,6 +68,15 @@ def parse_target(url: str, base: Target | None = None) -> Target | Refusal:
         port=port,
         path=parsed.pathname + parsed.search,
     )
+
+
+def redirect_target(location: str, base: Target) -> Target | Refusal:
+    """Returns where a Location field leads.
+
+    Bytes that are no UTF-8 arrive as lone surrogates; they are escaped, as browsers do.
+    """
+    escaped = _STRAY_BYTE.sub(lambda found: f"%{ord(found.group()) - 0xDC00:02X}", location)
+    return parse_target(escaped, base)
 
 
 def _bare(parsed: can_ada.URL) -> str:

@@ -77,13 +77,16 @@ class Turns:
     def ask(self, ticket: Ticket, now: float) -> None:
         """Puts a ticket in its queue, or says at once that it will be late."""
         domain = self._domain(ticket, now)
-        host = domain.hosts.setdefault(ticket.host, _Host(free_at=now))
-        ahead = 0 if ticket.is_further else len(host.queue)
+        host = domain.hosts.get(ticket.host)
+        ahead = len(host.queue) if host is not None and not ticket.is_further else 0
         if self._earliest(domain, ticket, now) + ahead * ticket.delay > ticket.deadline:
             ticket.state = State.LATE
             return
         ticket.number = self._asked = self._asked + 1
-        (domain.further if ticket.is_further else host.queue).append(ticket)
+        if ticket.is_further:
+            domain.further.append(ticket)
+        else:
+            domain.hosts.setdefault(ticket.host, _Host(free_at=now)).queue.append(ticket)
 
     def grant(self, domain_name: str, now: float) -> list[Ticket]:
         """Returns the tickets of a domain that are decided now: granted, or late."""
@@ -121,6 +124,8 @@ class Turns:
         elif domain is not None and ticket.state is State.GRANTED and not ticket.is_further:
             domain.busy -= 1
         ticket.state = State.ENDED
+        if domain is not None:
+            _forget_idle_host(domain, ticket.host, now)
         if len(self._domains) > self._sweep_at:
             self._forget_idle(now)
 
@@ -173,7 +178,8 @@ class Turns:
 
     def _earliest(self, domain: _Domain, ticket: Ticket, now: float) -> float:
         part = domain.divided.get(ticket.divided_by, now) if ticket.divided_by > 1 else now
-        return max(now, domain.free_at, domain.hosts[ticket.host].free_at, part)
+        host = domain.hosts.get(ticket.host)
+        return max(now, domain.free_at, host.free_at if host else now, part)
 
     def _remove(self, domain: _Domain, ticket: Ticket) -> None:
         queue = domain.further if ticket.is_further else domain.hosts[ticket.host].queue
@@ -186,10 +192,15 @@ class Turns:
         """Drops what has no effect any more; sweeps again when twice as much is left."""
         self._domains = {name: domain for name, domain in self._domains.items() if not _is_idle(domain, now)}
         for domain in self._domains.values():
-            domain.hosts = {
-                name: host for name, host in domain.hosts.items() if host.queue or host.free_at > now
-            }
+            for name in list(domain.hosts):
+                _forget_idle_host(domain, name, now)
         self._sweep_at = max(_FIRST_SWEEP, 2 * len(self._domains))
+
+
+def _forget_idle_host(domain: _Domain, name: str, now: float) -> None:
+    host = domain.hosts.get(name)
+    if host is not None and not host.queue and host.free_at <= now:
+        del domain.hosts[name]
 
 
 def _is_idle(domain: _Domain, now: float) -> bool:

@@ -211,6 +211,11 @@ def test_retry_after_of_a_page_that_is_not_there_is_passed_over() -> None:
     assert Case({URL: answer(404, retry_after="10")}).fetch().retry_after_seconds is None
 
 
+def test_what_a_server_says_is_shown_as_plain_text() -> None:
+    end = Case({URL: answer(body=PICTURE, content_type="image/\udcff\0jpeg")}).fetch()
+    assert end.content_type == "image/?\N{REPLACEMENT CHARACTER}jpeg"
+
+
 def test_detail_is_kept_short() -> None:
     end = Case({URL: answer(302, location="x" * 400 + "://y")}).fetch()
     assert len(end.detail) <= 300

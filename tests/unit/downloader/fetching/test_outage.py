@@ -31,7 +31,7 @@ def fill(
 
 def test_d12_many_hosts_failing_alike_without_canaries_is_our_outage() -> None:
     async def test(clock: VirtualClock) -> bool:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         fill(watch, 60, DNS)
         return await watch.is_our_outage()
 
@@ -40,7 +40,7 @@ def test_d12_many_hosts_failing_alike_without_canaries_is_our_outage() -> None:
 
 def test_few_domains_prove_nothing_without_canaries() -> None:
     async def test(clock: VirtualClock) -> bool:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         fill(watch, 200, DNS, domains=49)
         return await watch.is_our_outage()
 
@@ -49,7 +49,7 @@ def test_few_domains_prove_nothing_without_canaries() -> None:
 
 def test_failures_of_several_classes_prove_nothing() -> None:
     async def test(clock: VirtualClock) -> bool:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         fill(watch, 100, DNS)
         fill(watch, 100, Reason.REASON_RESET, start=100)
         return await watch.is_our_outage()
@@ -59,7 +59,7 @@ def test_failures_of_several_classes_prove_nothing() -> None:
 
 def test_hosts_own_failures_prove_nothing() -> None:
     async def test(clock: VirtualClock) -> bool:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         fill(watch, 100, Reason.REASON_HTTP_4XX)
         fill(watch, 100, Reason.REASON_DNS_NOT_FOUND, start=100)
         return await watch.is_our_outage()
@@ -67,9 +67,19 @@ def test_hosts_own_failures_prove_nothing() -> None:
     assert not run_virtually(test)
 
 
+def test_resolver_that_denies_every_name_is_our_outage() -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
+        fill(watch, 30, Reason.REASON_DNS_NOT_FOUND)
+        fill(watch, 30, DNS, start=30)
+        return await watch.is_our_outage()
+
+    assert run_virtually(test)
+
+
 def test_one_host_counts_once() -> None:
     async def test(clock: VirtualClock) -> bool:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         for number in range(1000):
             watch.ended("a.example", f"{number}.example", DNS)
         return await watch.is_our_outage()
@@ -79,7 +89,7 @@ def test_one_host_counts_once() -> None:
 
 def test_only_the_last_two_hundred_hosts_count() -> None:
     async def test(clock: VirtualClock) -> bool:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         fill(watch, 500, Reason.REASON_UNSPECIFIED)
         fill(watch, 200, DNS, start=500)
         return await watch.is_our_outage()
@@ -89,7 +99,7 @@ def test_only_the_last_two_hundred_hosts_count() -> None:
 
 def test_ninety_of_a_hundred_are_not_enough_without_canaries() -> None:
     async def test(clock: VirtualClock) -> bool:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         fill(watch, 90, DNS)
         fill(watch, 10, Reason.REASON_HTTP_4XX, start=90)
         return await watch.is_our_outage()
@@ -135,7 +145,7 @@ def test_canaries_are_left_alone_without_suspicion() -> None:
 
 def test_verdict_stands_for_a_while_and_then_takes_new_evidence() -> None:
     async def test(clock: VirtualClock) -> list[bool]:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         fill(watch, 60, DNS)
         verdicts = [await watch.is_our_outage(), await watch.is_our_outage()]
         clock.sleep(31.0)
@@ -146,7 +156,7 @@ def test_verdict_stands_for_a_while_and_then_takes_new_evidence() -> None:
 
 def test_answer_of_any_host_ends_the_outage() -> None:
     async def test(clock: VirtualClock) -> list[bool]:
-        watch = NetworkOutageWatch(clock)
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
         fill(watch, 60, DNS)
         verdict = await watch.is_our_outage()
         watch.ended("x.example", "x.example", Reason.REASON_HTTP_4XX)

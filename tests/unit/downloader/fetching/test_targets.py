@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pairmill_downloader.fetching.addresses import AddressPolicy, literal_address
-from pairmill_downloader.fetching.targets import Target, parse_target
+from pairmill_downloader.fetching.targets import Target, parse_target, redirect_target
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 
 
@@ -41,6 +41,12 @@ def test_relative_reference_is_resolved() -> None:
     base = target("http://a.example/x/y?z")
     assert target("../p.jpg", base).url == "http://a.example/p.jpg"
     assert target("//b.example/p", base).url == "http://b.example/p"
+
+
+def test_stray_bytes_of_a_redirect_are_escaped() -> None:
+    found = redirect_target("/caf\udce9/ü.jpg", target("http://a.example/x"))
+    assert isinstance(found, Target)
+    assert found.url == "http://a.example/caf%E9/%C3%BC.jpg"
 
 
 def test_c2_userinfo_is_never_sent() -> None:

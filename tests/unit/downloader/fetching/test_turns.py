@@ -167,6 +167,19 @@ def test_idle_domains_are_forgotten() -> None:
     assert len(turns) < 3000
 
 
+def test_idle_hosts_of_a_busy_domain_are_forgotten_while_a_further_start_waits() -> None:
+    turns = Turns()
+    further = ticket("waiting.example", is_further=True)
+    for number in range(100):
+        one = ticket(f"{number}.example", delay=0.5)
+        turns.ask(one, float(number))
+        assert turns.grant("example", float(number)) == [one]
+        turns.end(one, float(number))
+    turns.ask(further, 99.0)
+    assert turns.next_time("example") == 99.5
+    assert turns.grant("example", 99.5) == [further]
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.375])
 @given(seed=st.integers(0, 2**32))
 def test_d11_any_traffic_keeps_distance_connections_order_and_ends(delay: float, seed: int) -> None:
