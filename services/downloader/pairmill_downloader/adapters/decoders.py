@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
@@ -19,8 +18,28 @@ from pairmill_protos.job.v1.job_pb2 import ImageRules
 _WALL_PER_CPU: Final = 4.0
 """A decoder that neither ends nor uses its processor time is given up after so many times its limit."""
 
-_Item: TypeAlias = tuple[bytes, bytes]
-_Child: TypeAlias = ChildWorker[_Item, Examined]
+Item: TypeAlias = tuple[bytes, bytes]
+"""Serialised rules, and the bytes to examine by them."""
+
+_Child: TypeAlias = ChildWorker[Item, Examined]
+
+
+def examiner() -> Callable[[Item], Examined]:
+    """Prepares a child process and returns the function that examines an item there."""
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)  # where decoding libraries complain about every damaged file
+    os.close(silence)
+    return _examine_item
+
+
+def _examine_item(item: Item) -> Examined:
+    rules, data = item
+    return examine(data, _parsed(rules))
+
+
+@lru_cache(maxsize=8)
+def _parsed(rules: bytes) -> ImageRules:
+    return ImageRules.FromString(rules)
 
 
 class DecoderPool:
@@ -30,10 +49,17 @@ class DecoderPool:
     time twice as `decode_timeout`.
     """
 
-    def __init__(self, *, processes: int, memory_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        processes: int,
+        memory_bytes: int,
+        factory: Callable[[], Callable[[Item], Examined]] = examiner,
+    ) -> None:
+        """`factory` is called in each child and returns the function that examines there."""
         self._children: list[_Child] = [
             ChildWorker(
-                examiner,
+                factory,
                 seconds_per_item=60.0,
                 name=f"decoder-{number}",
                 limits=Limits(memory_bytes=memory_bytes, file_bytes=0),
@@ -67,25 +93,6 @@ class DecoderPool:
         finally:
             self._idle.put(child)
         return _of_death(data, answer) if isinstance(answer, Death) else answer
-
-
-def examiner() -> Callable[[_Item], Examined]:
-    """Prepares a child process and returns the function that examines an item there."""
-    warnings.simplefilter("ignore")  # decoders warn of what their files deserve
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 2)  # and their libraries write it to standard error
-    os.close(silence)
-    return _examine_item
-
-
-def _examine_item(item: _Item) -> Examined:
-    rules, data = item
-    return examine(data, _parsed(rules))
-
-
-@lru_cache(maxsize=8)
-def _parsed(rules: bytes) -> ImageRules:
-    return ImageRules.FromString(rules)
 
 
 def _of_death(data: bytes, death: Death) -> Examined:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Final
 
 from pairmill_downloader.images.optouts import png_chunks
@@ -10,6 +11,17 @@ from pairmill_downloader.images.optouts import png_chunks
 _PNG_HEAD: Final = 8
 _PNG_NEEDED: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sBIT"})
 _MAX_BOXES: Final = 256
+_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
+_ADAM7: Final = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+_INFLATED: Final = 1 << 20
 
 
 def is_cut_by_container(data: bytes, name: str) -> bool:
@@ -41,6 +53,35 @@ def looks_cut(data: bytes, name: str) -> bool:
             return _tiff_directory_is_outside(data)
         case _:
             return is_cut_by_container(data, name)
+
+
+def png_lacks_pixels(data: bytes) -> bool:
+    """Returns whether a PNG's stream ends well, but before all pixels; its decoder leaves them black."""
+    chunks = list(png_chunks(data))
+    heads = [content for kind, content in chunks if kind == b"IHDR" and len(content) == 13]
+    if not heads:
+        return False
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", heads[0])
+    missing = _png_bytes(width, height, depth * _CHANNELS.get(colour, 1), interlaced=bool(interlaced))
+    inflater = zlib.decompressobj()
+    try:
+        for kind, content in chunks:
+            held = content if kind == b"IDAT" else b""
+            while held and missing > 0 and not inflater.eof:
+                missing -= len(inflater.decompress(held, _INFLATED))
+                held = inflater.unconsumed_tail
+    except zlib.error:
+        return False  # the decoder has judged the stream itself
+    return missing > 0
+
+
+def _png_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
+    """Returns the number of bytes that the pixels of a PNG inflate to."""
+    total = 0
+    for left, top, right, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-max(0, width - left) // right), -(-max(0, height - top) // down)
+        total += rows * (1 + (columns * bits + 7) // 8) if columns else 0
+    return total
 
 
 def png_without_metadata(data: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from pairmill_downloader.images.container import (
     is_cut_by_container,
     looks_cut,
+    png_lacks_pixels,
     png_without_metadata,
 )
 from pairmill_downloader.images.exif import exif_json, orientation_of
@@ -79,7 +81,14 @@ class OpenImage:
         if picture is None:
             self._image.load()
             picture = _rgb(self._image)
+            if self._name == "png" and self._may_lack_pixels() and png_lacks_pixels(self._data):
+                raise Refusal(Reason.REASON_TRUNCATED_IMAGE, "the data end before the last pixel")
         return _upright(picture, self.header.orientation)
+
+    def _may_lack_pixels(self) -> bool:
+        """Whether pixels that never came could be there: they are zero, the last ones first."""
+        last = self._image.crop((0, self._image.height - 1, *self._image.size))
+        return bool(self._image.info.get("interlace")) or not any(last.tobytes())
 
 
 @contextmanager
@@ -90,7 +99,7 @@ def opened(data: bytes, name: str, max_pixels: int) -> Iterator[OpenImage]:
     """
     try:
         Image.MAX_IMAGE_PIXELS = max(1, max_pixels // 2)  # Pillow refuses twice as many
-        with _open(data, name) as image:
+        with warnings.catch_warnings(action="ignore"), _open(data, name) as image:
             yield OpenImage(data, name, image)
     except Refusal:
         raise
