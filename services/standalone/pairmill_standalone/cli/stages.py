@@ -18,7 +18,7 @@ from pairmill_standalone.cli.tables import print_counts
 
 
 def extract(
-    wats: Annotated[list[str], typer.Argument(metavar="WAT…", help="WAT files: paths or http(s) URLs.")],
+    wats: Annotated[list[str], typer.Argument(metavar="WAT", help="WAT files: paths or http(s) URLs.")],
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     profile: Annotated[str, typer.Option(help="default, laion-5b or everything.")] = "default",
     settings: Settings = None,
@@ -69,7 +69,7 @@ def extract(
 
 
 def embed(
-    shards: Annotated[list[Path], typer.Argument(metavar="SHARDS…", help="WebDataset tars.")],
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARD", help="WebDataset tars.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the embeddings.")],
     bundle: BundleOption = None,
     threads: Annotated[int, typer.Option(min=1, help="Cores that the model uses.")] = 1,
