@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
@@ -53,6 +55,8 @@ def resets(after: bytes = b"") -> Behaviour:
             writer.write(after)
             await writer.drain()
             await asyncio.sleep(0.05)
+        linger_not_at_all = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not_at_all)
         writer.transport.abort()
 
     return behave

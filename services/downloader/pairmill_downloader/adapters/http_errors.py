@@ -65,15 +65,10 @@ def _timeout(error: TimeoutError, *, in_body: bool) -> tuple[Reason.ValueType, s
 
 def _payload(error: aiohttp.ClientPayloadError) -> tuple[Reason.ValueType, str]:
     """The body broke off: reset, ended early, or in a framing that nobody can follow."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ConnectionResetError):
-            return Reason.REASON_RESET, "reset within the body"
-        if isinstance(cause, aiohttp.http_exceptions.ContentLengthError):
-            return Reason.REASON_TRUNCATED_BODY, "shorter than declared"
-        cause = cause.__cause__
     text = str(error)
-    if "Not enough data" in text or "not completed" in text:
+    if "ConnectionResetError(" in text:  # stands in the message alone, not in the chain of causes
+        return Reason.REASON_RESET, "reset within the body"
+    if "Not enough data" in text:
         return Reason.REASON_TRUNCATED_BODY, "the body ends early"
     return Reason.REASON_BAD_RESPONSE, text
 

@@ -7,7 +7,7 @@ import ssl
 
 import aiohttp
 import pytest
-from aiohttp import client_exceptions, http_exceptions
+from aiohttp import client_exceptions
 
 from pairmill.errors import RetriableError
 from pairmill_downloader.adapters.http_errors import CAUGHT, translated
@@ -22,10 +22,8 @@ def connector_error(number: int) -> aiohttp.ClientConnectorError:
     return aiohttp.ClientConnectorError(_KEY, OSError(number, "as told"))
 
 
-def payload_error(cause: BaseException) -> aiohttp.ClientPayloadError:
-    error = aiohttp.ClientPayloadError("Response payload is not completed")
-    error.__cause__ = cause
-    return error
+def payload_error(text: str) -> aiohttp.ClientPayloadError:
+    return aiohttp.ClientPayloadError(f"Response payload is not completed: {text}")
 
 
 TABLE: dict[str, tuple[BaseException, bool, Reason.ValueType]] = {
@@ -63,9 +61,8 @@ TABLE: dict[str, tuple[BaseException, bool, Reason.ValueType]] = {
     "disconnected": (aiohttp.ServerDisconnectedError(), False, Reason.REASON_RESET),
     "reset": (aiohttp.ClientOSError(errno.ECONNRESET, "reset"), False, Reason.REASON_RESET),
     "closing": (aiohttp.ClientConnectionResetError("closing"), False, Reason.REASON_RESET),
-    "reset_in_body": (payload_error(ConnectionResetError()), True, Reason.REASON_RESET),
-    "short": (payload_error(http_exceptions.ContentLengthError("x")), True, Reason.REASON_TRUNCATED_BODY),
-    "early_end": (payload_error(ValueError()), True, Reason.REASON_TRUNCATED_BODY),
+    "reset_in_body": (payload_error(f"<>. {ConnectionResetError(104, 'x')!r}"), True, Reason.REASON_RESET),
+    "short": (payload_error("Not enough data to satisfy it"), True, Reason.REASON_TRUNCATED_BODY),
     "bad_framing": (aiohttp.ClientPayloadError("bad chunk"), True, Reason.REASON_BAD_RESPONSE),
     "bad_url": (aiohttp.InvalidURL("x"), False, Reason.REASON_BAD_URL),
     "value": (ValueError("x"), False, Reason.REASON_BAD_RESPONSE),
