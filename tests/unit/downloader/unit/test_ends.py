@@ -121,6 +121,4 @@ def test_a_queue_learns_the_pace_of_a_gate_that_is_slower() -> None:
 def test_domains_do_not_wait_for_each_other() -> None:
     urls = ("https://a.test/", "https://b.test/", "https://a.test/2")
     queues = queues_of([target(url) for url in urls], 1.0)
-        [target("https://a.test/"), target("https://b.test/"), target("https://a.test/2")], 1.0
-    )
     assert [(one.domain, len(one)) for one in queues] == [("a.test", 2), ("b.test", 1)]
