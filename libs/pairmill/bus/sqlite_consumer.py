@@ -94,6 +94,8 @@ class SqliteConsumer:
             for source, offset in offsets.items()
             if source in self._owned
         ]
+        if not owned:
+            return
         with transaction(self._connection):
             if self._stored_generation() == self._generation:
                 self._connection.executemany("INSERT OR REPLACE INTO offsets VALUES (?, ?, ?, ?)", owned)

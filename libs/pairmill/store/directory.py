@@ -179,20 +179,20 @@ class DirectoryStore:
         _make_folder(checksum.parent)
         with _locked(checksum.parent):
             replaced = self._replaced(key, digest)
-            _write_whole(checksum, [*replaced, digest])
+            _write_whole(checksum, *replaced, digest)
             temporary.replace(path)
             _sync_folder(path.parent)
             if replaced:
-                _write_whole(checksum, [digest])
+                _write_whole(checksum, digest)
         return ObjectInfo(key=key, size_bytes=size, sha256=digest)
 
-    def _replaced(self, key: str, digest: bytes) -> list[bytes]:
+    def _replaced(self, key: str, digest: bytes) -> tuple[bytes, ...]:
         """Returns the checksums that the object may have until it is replaced."""
         if self._size(key) is None:
-            return []
+            return ()
         with contextlib.suppress(CorruptObjectError):
-            return [stored for stored in self._stored_checksums(key) if stored != digest]
-        return []
+            return tuple(stored for stored in self._stored_checksums(key) if stored != digest)
+        return ()
 
     def _size(self, key: str) -> int | None:
         try:
@@ -214,10 +214,11 @@ class DirectoryStore:
         with file:
             yield file
 
-    def _stored_checksums(self, key: str) -> list[bytes]:
+    def _stored_checksums(self, key: str) -> tuple[bytes, ...]:
         """Returns the object's checksum, or two while it is replaced."""
         try:
-            stored = [bytes.fromhex(line) for line in (self._checksums / key).read_text().split()]
+            lines = (self._checksums / key).read_text().split()
+            stored = tuple(bytes.fromhex(line) for line in lines)
         except (OSError, ValueError) as error:
             raise CorruptObjectError(f"object {key} has no readable checksum") from error
         if not stored:
@@ -278,7 +279,7 @@ def _make_folder(folder: Path) -> None:
         _sync_folder(folder.parent)
 
 
-def _write_whole(path: Path, checksums: list[bytes]) -> None:
+def _write_whole(path: Path, *checksums: bytes) -> None:
     """Replaces a file of checksums, durably."""
     temporary = _temporary_beside(path)
     try:

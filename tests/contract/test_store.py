@@ -1,0 +1,50 @@
+"""The store's contract over every adapter and the fake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pairmill.store.directory import DirectoryStore
+from pairmill.store.port import ObjectStore
+from tests.contract.store_contract import Damage, StoreContract
+from tests.fakes.store import MemoryStore
+
+
+class TestDirectoryStore(StoreContract):
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        return tmp_path / "out" / "dataset"
+
+    @pytest.fixture
+    def store(self, root: Path) -> ObjectStore:
+        return DirectoryStore(root)
+
+    @pytest.fixture
+    def damage(self, root: Path) -> Damage:
+        def flip(key: str, place: int) -> None:
+            data = bytearray((root / key).read_bytes())
+            data[place] ^= 0xFF
+            (root / key).write_bytes(data)
+
+        return flip
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def memory(self) -> MemoryStore:
+        return MemoryStore(strict=False)
+
+    @pytest.fixture
+    def store(self, memory: MemoryStore) -> ObjectStore:
+        return memory
+
+    @pytest.fixture
+    def damage(self, memory: MemoryStore) -> Damage:
+        def flip(key: str, place: int) -> None:
+            data = bytearray(memory.objects[key])
+            data[place] ^= 0xFF
+            memory.objects[key] = bytes(data)
+
+        return flip
