@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 
+from pairmill import __version__
 from pairmill.errors import ConfigurationError
 from pairmill_models.bundle import Bundle
 from pairmill_models.heads import OnnxHeads
@@ -89,6 +91,7 @@ class WorldOrder:
         """Returns the order as plain values."""
         return {
             "format": _FORMAT,
+            "code_version": __version__,
             "seed": self.seed,
             "candidates": self.candidates,
             "wats": self.wats,
@@ -114,19 +117,22 @@ def prepare_world(
     spec = demo_spec()
     spec.score.CopyFrom(_recommended(bundle))
     order = WorldOrder(seed=seed, candidates=candidates, wats=wats, spec=spec, bundle=bundle.digest)
-    if _stored(folder) != order.facts():
+    if not _is_made(folder, order):
         _make(folder, order, bundle, phash)
     return open_world(folder)
 
 
 def open_world(folder: Path) -> PreparedWorld:
-    """Returns the synthetic web that stands in a folder; raises ConfigurationError where there is none."""
+    """Returns the synthetic web that stands in a folder.
+
+    Raises ConfigurationError where there is none, or one that another version of this code has planned.
+    """
     try:
         stored = json.loads((folder / WORLD_FILE).read_text())
-    except (OSError, ValueError) as error:
+        order, digest = stored["order"], stored["digest"]
+    except (OSError, ValueError, KeyError) as error:
         raise ConfigurationError(f"world: {folder}: there is no synthetic web here ({error})") from error
-    spec = ParseDict(stored["order"]["spec"], JobSpec())
-    order = stored["order"]
+    spec = ParseDict(order["spec"], JobSpec())
     redraws = Redraws(**{name: _by_number(groups) for name, groups in stored["redraws"].items()})
     world = WorldOrder(
         seed=order["seed"],
@@ -135,6 +141,8 @@ def open_world(folder: Path) -> PreparedWorld:
         spec=spec,
         bundle=order["bundle"],
     ).build(redraws)
+    if _digest(world) != digest:
+        raise ConfigurationError(f"world: {folder} was made by another version; name another folder")
     return PreparedWorld(
         folder=folder,
         world=world,
@@ -160,7 +168,11 @@ def _make(folder: Path, order: WorldOrder, bundle: Bundle, phash: PerceptualHash
     write_wats(settled.world, folder / WAT_FOLDER)
     write_truth(truth_of(settled.ends, counts_of(settled.world)), folder / TRUTH_FILE)
     # Written last: without this file there is no world in the folder.
-    stored = {"order": order.facts(), "redraws": asdict(settled.world.redraws)}
+    stored = {
+        "order": order.facts(),
+        "redraws": asdict(settled.world.redraws),
+        "digest": _digest(settled.world),
+    }
     unfinished = folder / f".{WORLD_FILE}.part"
     unfinished.write_text(json.dumps(stored, indent=1))
     unfinished.replace(folder / WORLD_FILE)
@@ -170,11 +182,18 @@ def _files(seed: int, redraws: Redraws, folder: Path) -> PictureFiles:
     return PictureFiles(seed, redraws, ScenePainter(), folder / PICTURE_FOLDER)
 
 
-def _stored(folder: Path) -> Any:
+def _is_made(folder: Path, order: WorldOrder) -> bool:
+    """Whether a folder holds the whole world of this order."""
     try:
-        return json.loads((folder / WORLD_FILE).read_text())["order"]
-    except (OSError, ValueError, KeyError):
-        return None
+        stored = json.loads((folder / WORLD_FILE).read_text())["order"]
+        return bool(stored == order.facts()) and open_world(folder).truth.exists()
+    except (OSError, ValueError, KeyError, ConfigurationError):
+        return False
+
+
+def _digest(world: World) -> str:
+    """Tells whether the same order still gives the same world."""
+    return hashlib.sha256(repr(world).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _by_number(groups: Mapping[str, int]) -> dict[int, int]:

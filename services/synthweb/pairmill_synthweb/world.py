@@ -122,7 +122,7 @@ class Resource:
     answer: Answer = Answer.IMAGE
     failures: int = 0  # requests that fail before the first good answer, or ALWAYS
     failure: Answer = Answer.STATUS  # how these fail
-    failure_status: int = 503
+    failure_status: int = 503  # of Answer.STATUS
     failure_headers: tuple[tuple[str, str], ...] = ()
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()

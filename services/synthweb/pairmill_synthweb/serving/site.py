@@ -60,7 +60,8 @@ class Site:
             self._journal.violated("robots_not_asked", resource.url)
         if resource.failures == ALWAYS or self._failures.of(resource.number) < resource.failures:
             self._failures.add(resource.number)
-            return self._reply(resource, resource.failure, resource.failure_status, resource.failure_headers)
+            status = resource.failure_status if resource.failure is Answer.STATUS else resource.status
+            return self._reply(resource, resource.failure, status, resource.failure_headers)
         return self._reply(resource, resource.answer, resource.status, resource.headers)
 
     def _reply(
