@@ -171,11 +171,14 @@ def _column(values: list[Any]) -> pa.Array[Any]:
     try:
         column: pa.Array[Any] = pa.array(values)
         return column
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        as_text = [
-            value if value is None or isinstance(value, str) else json.dumps(value) for value in values
-        ]
-        return pa.array(as_text, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        return pa.array([None if value is None else _as_text(value) for value in values], pa.string())
+
+
+def _as_text(value: Any) -> str:
+    """Returns a value as text that a file may hold: no lone surrogates."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode(errors="replace").decode()
 
 
 def _grouped(items: Iterator[Any]) -> Iterator[list[Any]]:

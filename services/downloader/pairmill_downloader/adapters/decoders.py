@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+import cv2
+
 from pairmill.children.limits import Limits
 from pairmill.children.worker import ChildWorker, Death
 from pairmill_downloader.images.examine import Examined, examine, hashes_of
@@ -26,6 +28,7 @@ _Child: TypeAlias = ChildWorker[Item, Examined]
 
 def examiner() -> Callable[[Item], Examined]:
     """Prepares a child process and returns the function that examines an item there."""
+    cv2.setNumThreads(1)  # there is a child per core
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)  # where decoding libraries complain about every damaged file
     os.close(silence)

@@ -11,7 +11,7 @@ from pairmill_downloader.images.geometry import fit, resize
 from pairmill_downloader.images.optouts import embedded_opt_out
 from pairmill_downloader.images.phash import perceptual_hash
 from pairmill_downloader.images.pixels import Header, OpenImage, opened
-from pairmill_downloader.images.refusal import Refusal
+from pairmill_downloader.images.refusal import MAX_DETAIL, Refusal
 from pairmill_downloader.images.sniff import format_of
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 from pairmill_protos.job.v1.job_pb2 import ImageRules
@@ -71,6 +71,9 @@ def examine(data: bytes, rules: ImageRules) -> Examined:
             stored = _stored(data, name, image, rules)
     except Refusal as refusal:
         reason, detail = refusal.reason, refusal.detail
+    except Exception as error:  # noqa: BLE001 - whatever foreign bytes break is their row's reason
+        reason = Reason.REASON_DECODE_ERROR
+        detail = f"{type(error).__name__}: {error}"[:MAX_DETAIL]
     return Examined(
         hashes=hashes,
         format=name,

@@ -21,7 +21,6 @@ _USE: Final = re.compile(
     re.DOTALL,
 )
 _APP11: Final = 0xEB
-_TEXT_CHUNKS: Final = (b"iTXt", b"zTXt")
 _MAX_TEXT: Final = 2**20
 
 
@@ -35,10 +34,11 @@ def embedded_opt_out(data: bytes, name: str) -> str | None:
         found = next(filter(None, map(_PLUS.search, _inflated_texts(data))), None)
     if found is not None:
         return f"IPTC data mining: {found.group(1).decode()}"
-    if _ASSERTION not in data:
-        return None
     manifest = b"".join(_app11_payloads(data)) if name == "jpeg" else data
-    for use in _USE.finditer(manifest, max(0, manifest.find(_ASSERTION))):
+    start = manifest.find(_ASSERTION)
+    if start < 0:
+        return None
+    for use in _USE.finditer(manifest, start):
         if use.group(2) != b"allowed":
             return f"C2PA {use.group(1).decode()}: {use.group(2).decode()}"
     return None
@@ -65,14 +65,11 @@ def _app11_payloads(data: bytes) -> Iterator[bytes]:
 def _inflated_texts(data: bytes) -> Iterator[bytes]:
     """Yields the compressed text chunks of a PNG, inflated up to a cap."""
     for kind, content in png_chunks(data):
-        if kind in _TEXT_CHUNKS:
-            start = content.find(b"x", content.find(b"\0"))  # zlib streams begin with 0x78
-            while start >= 0:
-                text = _inflated(content[start:])
-                if text:
-                    yield text
-                    break
-                start = content.find(b"x", start + 1)
+        rest = content.partition(b"\0")[2]
+        if kind == b"zTXt":
+            yield _inflated(rest[1:])
+        elif kind == b"iTXt" and rest[:1] == b"\1":
+            yield _inflated(rest[2:].partition(b"\0")[2].partition(b"\0")[2])
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

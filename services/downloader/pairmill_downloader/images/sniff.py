@@ -56,11 +56,9 @@ _HEIF_BRANDS: Final = frozenset(
     {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"mif2", b"miaf"}
 )
 _BMP_HEADERS: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
-_XML_START: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.{0,512}?\?>|<!--.{0,2048}?-->|<!DOCTYPE\s+svg.{0,4096}?>|\s)*<(?:\w+:)?svg[\s>/]",
-    re.DOTALL | re.IGNORECASE,
-)
-_XML_BYTES: Final = 8192
+_SVG: Final = re.compile(rb"<(?:\w{1,32}:)?svg[\s>/]", re.IGNORECASE)
+_BLANK: Final = b" \t\r\n\f"
+_HEAD_BYTES: Final = 8192
 
 
 def format_of(data: bytes) -> str | None:
@@ -78,11 +76,11 @@ def format_of(data: bytes) -> str | None:
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
         return "bmp"
     for pattern, name in _PATTERNS:
-        if pattern.match(data):
+        if pattern.match(data[:_HEAD_BYTES]):
             return name
     if data[128:132] == b"DICM":
         return "dicom"
-    return "svg" if _XML_START.match(data[:_XML_BYTES]) else None
+    return "svg" if _is_svg(data[:_HEAD_BYTES]) else None
 
 
 def _brand(data: bytes) -> str | None:
@@ -92,3 +90,14 @@ def _brand(data: bytes) -> str | None:
     if any(brand in _AVIF_BRANDS for brand in brands):
         return "avif"
     return "heic" if any(brand in _HEIF_BRANDS for brand in brands) else None
+
+
+def _is_svg(head: bytes) -> bool:
+    """Returns whether the root element of a text is `svg`; what XML allows before it is skipped."""
+    rest = head.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANK)
+    while rest.startswith((b"<?", b"<!--")):
+        _, found, rest = rest.partition(b"?>" if rest.startswith(b"<?") else b"-->")
+        if not found:
+            return False
+        rest = rest.lstrip(_BLANK)
+    return rest[:13].lower() == b"<!doctype svg" or _SVG.match(rest) is not None

@@ -77,12 +77,13 @@ def index_row(source: Mapping[str, Any], end: Ended, retry_round: int) -> Row:
 def end_fields(end: Ended) -> Row:
     """Returns what became of a URL, as columns of an index."""
     reason = reason_name(end.reason)
-    message = f"{reason}: {end.detail}" if end.detail else reason
+    detail = _storable(end.detail)
+    message = f"{reason}: {detail}" if detail else reason
     row: Row = {
         "status": status_of(end.reason),
         "error_message": message if reason else None,
         "reason": reason,
-        "detail": end.detail or None,
+        "detail": detail,
         "attempts": end.attempts,
         "body_bytes": end.body_bytes,
     }
@@ -106,9 +107,9 @@ def index_table(rows: list[Row]) -> pa.Table:
 def _of_fetch(fetch: FetchEnd) -> Row:
     return {
         "http_status": fetch.http_status,
-        "content_type": fetch.content_type or None,
-        "final_url": fetch.final_url or None,
-        "robots": fetch.robots or None,
+        "content_type": _storable(fetch.content_type),
+        "final_url": _storable(fetch.final_url),
+        "robots": _storable(fetch.robots),
         "fetched_at": fetch.fetched_at,
     }
 
@@ -128,3 +129,8 @@ def _of_image(examined: Examined) -> Row:
         "sha1": examined.hashes.sha1,
         "phash": stored.phash if stored else None,
     }
+
+
+def _storable(text: str) -> str | None:
+    """Returns a text of foreign origin without what no file may hold (NUL, surrogates); None if empty."""
+    return text.encode(errors="replace").decode().replace("\0", "") or None

@@ -130,6 +130,7 @@ def test_e3_a_jpeg_cut_and_closed_again_is_no_grey_half() -> None:
             "unsupported_format",
             id="e7-svg-with-entity",
         ),
+        pytest.param(b"<!---->" * 2000 + b"<html>", "not_an_image", id="e7-comments-without-end"),
         pytest.param(b"8BPS\0\1" + bytes(40), "unsupported_format", id="e6-psd"),
         pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported_format", id="e6-eps"),
         pytest.param(b"%PDF-1.7\n", "unsupported_format", id="e6-pdf"),
