@@ -30,6 +30,13 @@ def test_c1_c2_no_packet_reaches_an_address_that_is_not_public(host: str) -> Non
     assert (Reason.Name(end.reason), connections) == ("REASON_BLOCKED_ADDRESS", 0)
 
 
+def test_c11_name_of_a_service_of_our_own_cluster_is_blocked() -> None:
+    names = Names({"minio.pairmill.svc.cluster.local": [["10.96.14.2"]], "kafka": [["fd00:10:96::9"]]})
+    urls = ("http://minio.pairmill.svc.cluster.local:9000/x", "http://kafka:8080/x")
+    ends = [asyncio.run(fetch_by_name(url, names))[0] for url in urls]
+    assert [end.reason for end in ends] == [Reason.REASON_BLOCKED_ADDRESS] * 2
+
+
 def test_c1_route_does_not_lead_to_what_is_not_allowed() -> None:
     async def run() -> tuple[FetchEnd, int]:
         async with RawServer(SITE) as server:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from pairmill.clock import Clock
 from pairmill.domains import registrable_domain
-from pairmill_downloader.fetching.turns import State, Ticket, Turns
+from pairmill_downloader.fetching.turns import Ticket, Turns
 from pairmill_protos.job.v1.job_pb2 import DownloadRules
 
 
@@ -58,9 +58,9 @@ class PoliteGate:
         """Waits until a ticket is decided; whether it is granted."""
         now = self._clock.monotonic()
         self._turns.ask(ticket, now)
-        if ticket.state is State.WAITING:
+        if ticket.is_waiting:
             self._grant(ticket.domain, now)
-        if ticket.state is State.WAITING:
+        if ticket.is_waiting:
             future = asyncio.get_running_loop().create_future()
             self._waiting[ticket] = future
             try:
@@ -70,7 +70,9 @@ class PoliteGate:
                 pass
             finally:
                 self._waiting.pop(ticket, None)
-        return ticket.state is State.GRANTED
+            if ticket.is_granted:
+                self._turns.started(ticket, self._clock.monotonic())
+        return ticket.is_granted
 
     def end(self, ticket: Ticket) -> None:
         """Ends a turn or the wait for it."""

@@ -41,6 +41,16 @@ class Ticket:
     state: State = State.WAITING
     number: int = 0  # order of asking
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing is decided yet."""
+        return self.state is State.WAITING
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether its request may be sent."""
+        return self.state is State.GRANTED
+
 
 @dataclass(slots=True, eq=False)
 class _Host:
@@ -102,11 +112,16 @@ class Turns:
                 ticket.state = State.LATE
                 continue
             ticket.state = State.GRANTED
-            domain.free_at = now + ticket.delay
-            if ticket.divided_by > 1:
-                domain.divided[ticket.divided_by] = now + ticket.delay * ticket.divided_by
             domain.busy += not ticket.is_further
+            self.started(ticket, now)
         return decided
+
+    def started(self, ticket: Ticket, now: float) -> None:
+        """Counts the distance to the next start from this moment: a busy loop wakes who waits late."""
+        domain = self._domains[ticket.domain]
+        domain.free_at = max(domain.free_at, now + ticket.delay)
+        if ticket.divided_by > 1:
+            domain.divided[ticket.divided_by] = now + ticket.delay * ticket.divided_by
 
     def next_time(self, domain_name: str) -> float | None:
         """Returns when `grant` may have something to decide; None if only an end can change that."""
@@ -119,9 +134,9 @@ class Turns:
     def end(self, ticket: Ticket, now: float) -> None:
         """Ends a turn, or withdraws a ticket that waits."""
         domain = self._domains.get(ticket.domain)
-        if domain is not None and ticket.state is State.WAITING:
+        if domain is not None and ticket.is_waiting:
             self._remove(domain, ticket)
-        elif domain is not None and ticket.state is State.GRANTED and not ticket.is_further:
+        elif domain is not None and ticket.is_granted and not ticket.is_further:
             domain.busy -= 1
         ticket.state = State.ENDED
         if domain is not None:

@@ -42,6 +42,14 @@ def test_d11_starts_keep_their_distance() -> None:
     assert turns.grant("example", 1.0) == [second]
 
 
+def test_d11_distance_counts_from_the_moment_of_the_start() -> None:
+    turns, first, second = Turns(), ticket(), ticket()
+    asked(turns, 0.0, first, second)
+    turns.grant("example", 0.0)
+    turns.started(first, 0.7)
+    assert turns.next_time("example") == 1.7
+
+
 def test_d11_no_more_than_the_connections_at_once() -> None:
     turns = Turns()
     tickets = [ticket(delay=0.0) for _ in range(3)]
