@@ -11,13 +11,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pairmill.idarrays import ascending, words_of
+from pairmill.idarrays import Positions, ascending, words_of
 from pairmill.ids import BUCKETS
 from pairmill.schemas import CANDIDATES, versioned
 from pairmill.spill import PartitionSpill
 from pairmill.units import first_bucket_of_range, range_of_bucket
 
 GROUP_ROWS: Final = 65_536
+PIECE_ROWS: Final = 16_384
 MAX_ROWS_IN_MEMORY: Final = 65_536
 MAX_BYTES_IN_MEMORY: Final = 32 * 2**20
 _CELL_BUCKETS: Final = 64
@@ -57,30 +58,45 @@ class CandidateFile:
                 writer.write_table(group)
 
     def _groups(self) -> Iterator[pa.Table]:
-        """Yields row groups: of one range each, and of about `GROUP_ROWS` rows at most."""
+        """Yields row groups: of one range each, and of `GROUP_ROWS` rows at most."""
         held: list[pa.Table] = []
         rows, current = 0, -1
         for cell, table in self._spill.parts():
             index = range_of_bucket(int(self._cells[cell]), self._ranges)
-            if held and (index != current or rows + len(table) > GROUP_ROWS):
-                yield pa.concat_tables(held)
-                held, rows = [], 0
-            held.append(_ordered(table))
-            rows, current = rows + len(table), index
+            for part in _in_order(table):
+                if held and (index != current or rows + len(part) > GROUP_ROWS):
+                    yield pa.concat_tables(held)
+                    held, rows = [], 0
+                held.append(part)
+                rows, current = rows + len(part), index
         if held:
             yield pa.concat_tables(held)
 
 
-def _ordered(table: pa.Table) -> pa.Table:
-    table = table.combine_chunks()
-    order = ascending(
+def _in_order(table: pa.Table) -> Iterator[pa.Table]:
+    """Yields a table's rows in order, piece by piece: most of it may lie on disk, whatever its size."""
+    batches = table.to_batches()
+    starts = np.cumsum([0, *(len(batch) for batch in batches)])
+    order = _order(table)
+    for begin in range(0, len(order), PIECE_ROWS):
+        wanted = order[begin : begin + PIECE_ROWS]
+        sources = np.searchsorted(starts, wanted, side="right") - 1
+        taken, places = [], []
+        for source in np.unique(sources):
+            inside = np.flatnonzero(sources == source)
+            taken.append(batches[source].take(pa.array(wanted[inside] - starts[source], pa.int64())))
+            places.append(inside)
+        yield pa.Table.from_batches(taken).combine_chunks().take(np.argsort(np.concatenate(places)))
+
+
+def _order(table: pa.Table) -> Positions:
+    return ascending(
         _numbers(table, "bucket"),
         words_of(table.column("url_id").combine_chunks()),
         words_of(table.column("sample_id").combine_chunks()),
         _numbers(table, "wat_offset"),
         _numbers(table, "link_index"),
     )
-    return table.take(order)
 
 
 def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.int64]:

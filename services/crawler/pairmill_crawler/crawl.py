@@ -152,7 +152,12 @@ class _Crawl:
             yield chunk
 
 
+def is_remote(wat: str) -> bool:
+    """Whether a WAT is named by an http(s) URL rather than a path."""
+    return wat[:8].lower().startswith(("http://", "https://"))
+
+
 def wat_file_name(wat: str) -> str:
     """Returns the file name in a path or URL of a WAT: the same wherever the file is read from."""
-    path = urlsplit(wat).path if wat.startswith(("http://", "https://")) else wat
+    path = urlsplit(wat).path if is_remote(wat) else wat
     return path.rstrip("/").rpartition("/")[2]

@@ -19,10 +19,10 @@ PAGE = PageColumns(
 )
 
 
-def rows_of(numbers: range) -> pa.Table:
+def rows_of(numbers: range, *, hosts: int = 311) -> pa.Table:
     rows = Rows(WatColumns(crawl=None, wat_file="w", wat_index=0, language_detector="none"))
     for number in numbers:
-        host = f"h{number % 311}.test"
+        host = f"h{number % hosts}.test"
         rows.add(
             ImageUrl(f"http://{host}/{number % 1000}", host), f"text {number}", Language(None, None), number
         )
@@ -50,3 +50,15 @@ def test_rows_are_sorted_and_complete_whatever_the_order_and_the_memory(tmp_path
         for group in range(written.num_row_groups):
             buckets = written.read_row_group(group, ["bucket"]).column("bucket").to_numpy()
             assert len({range_of_bucket(int(bucket), ranges) for bucket in buckets}) == 1
+
+
+def test_a_very_large_domain_is_sorted_piece_by_piece(tmp_path: Path) -> None:
+    """All rows lie in one bucket, and in several runs on disk."""
+    file = CandidateFile(tmp_path, 8, max_rows=5000)
+    for start in range(0, 40_000, 4000):
+        file.add(rows_of(range(start, start + 4000), hosts=1))
+    file.write(tmp_path / "out")
+    keys = pq.read_table(tmp_path / "out", columns=["url_id", "sample_id", "link_index"]).to_pylist()
+    assert len({key["link_index"] for key in keys}) == 40_000
+    pairs = [(key["url_id"], key["sample_id"]) for key in keys]
+    assert pairs == sorted(pairs)
