@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import time
 
-import brotli  # type: ignore[import-untyped] # has no types
+import brotli
 import pytest
 
 from pairmill_protos.common.v1.outcome_pb2 import Reason

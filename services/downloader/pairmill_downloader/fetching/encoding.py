@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-import brotli  # type: ignore[import-untyped] # has no types
+import brotli
 
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 

@@ -6,7 +6,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Sequence
 
-import brotli  # type: ignore[import-untyped] # has no types
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
