@@ -22,7 +22,7 @@ NAME: Final = "pairmill-tiny"
 REVISION: Final = "1"
 
 THRESHOLDS: Final = Thresholds(
-    min_similarity={"*": 0.4}, max_unsafe_score=0.5, max_watermark_score=0.5, max_toxicity=0.5
+    min_similarity={"*": 0.62}, max_unsafe_score=0.5, max_watermark_score=0.5, max_toxicity=0.5
 )
 """In the middle of wide gaps; see the README's figures."""
 

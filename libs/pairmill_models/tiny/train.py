@@ -100,7 +100,7 @@ def _train(
         schedule.step()
         if step % _LOG_EVERY == 0 or step == steps - 1:
             shown = " ".join(f"{name}={value:.3f}" for name, value in parts.items())
-            print(f"{time.monotonic() - started:7.1f} s, step {step}: {float(loss):.3f} {shown}", flush=True)
+            print(f"{time.monotonic() - started:7.1f} s, step {step}: {float(loss.detach()):.3f} {shown}", flush=True)
         if checkpoint is not None and (step + 1) % _SAVE_EVERY == 0:
             torch.save(model.state_dict(), checkpoint)
             tokenizer.save(f"{checkpoint}.tokenizer.json")
