@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from pairmill_downloader.images.container import (
     is_cut_by_container,
@@ -28,6 +29,7 @@ from pairmill_downloader.images.container import (
     png_without_metadata,
 )
 from pairmill_downloader.images.exif import exif_json, orientation_of
+from pairmill_downloader.images.optouts import png_chunks
 from pairmill_downloader.images.refusal import Refusal
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 
@@ -44,7 +46,8 @@ _DECODERS: Final = {
 }
 _TURNED_BY_DECODER: Final = frozenset({"tiff"})
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
-_CUT_WORDS: Final = ("truncated", "premature end", "unexpected end", "broken data stream", "not enough data")
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
+_CUT_WORDS: Final = ("truncated", "premature end", "unexpected end", "not enough data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +63,12 @@ class Header:
 class OpenImage:
     """An image whose header was read."""
 
-    def __init__(self, data: bytes, name: str, image: Image.Image) -> None:
+    def __init__(self, data: bytes, name: str, image: ImageFile.ImageFile) -> None:
         self._data = data
         self._name = name
         self._image = image
+        if name == "png":
+            image.info["exif"] = _png_exif(data, image)  # or Pillow decodes all pixels to look for it
         self.header = _header(image, name)
 
     def pixels(self, least_width: int, least_height: int) -> Pixels:
@@ -79,6 +84,8 @@ class OpenImage:
         if self._name == "jpeg":
             picture = _jpeg(self._data, self._image.mode, least_width, least_height)
         if picture is None:
+            if self._name == "png" and not self._image.tile:
+                raise Refusal(Reason.REASON_DECODE_ERROR, "there are no pixels to decode")
             self._image.load()
             picture = _rgb(self._image)
             if self._name == "png" and self._may_lack_pixels() and png_lacks_pixels(self._data):
@@ -111,7 +118,7 @@ def opened(data: bytes, name: str, max_pixels: int) -> Iterator[OpenImage]:
         raise Refusal(_reason_of(error, data, name), f"{type(error).__name__}: {error}") from error
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def _open(data: bytes, name: str) -> ImageFile.ImageFile:
     formats = _DECODERS[name]
     try:
         return Image.open(io.BytesIO(data), formats=formats)
@@ -134,6 +141,16 @@ def _header(image: Image.Image, name: str) -> Header:
     if orientation in _SIDEWAYS:
         width, height = height, width
     return Header(width=width, height=height, orientation=orientation, exif=exif)
+
+
+def _png_exif(data: bytes, image: Image.Image) -> bytes:
+    """Returns the EXIF block of a PNG, wherever it stands; empty if there is none."""
+    block = next((content for kind, content in png_chunks(data) if kind == b"eXIf"), b"")
+    raw = image.info.get("Raw profile type exif")  # as ImageMagick writes it: a heading, then hex digits
+    if not block and isinstance(raw, str):
+        digits = "".join(raw.split("\n")[3:])
+        return bytes.fromhex(digits) if _HEX.fullmatch(digits) else b""
+    return b"Exif\0\0" + block if block else b""
 
 
 def _jpeg(data: bytes, mode: str, least_width: int, least_height: int) -> Pixels | None:

@@ -58,9 +58,14 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width: int, height: int, body: bytes = b"", depth: int = 8, colour: int = 2) -> bytes:
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
+def png_of(width: int, height: int, stream: bytes) -> bytes:
+    """A PNG whose checksums are right, whatever its compressed pixels are."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", stream) + chunk(b"IEND", b"")
+
+
+def png(width: int, height: int, body: bytes = b"") -> bytes:
+    return png_of(width, height, zlib.compress(body))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -143,6 +148,7 @@ def test_e3_a_jpeg_cut_and_closed_again_is_no_grey_half() -> None:
         pytest.param(png(64, 64, bytes(2**20)), "", id="e1-more-data-than-pixels"),
         pytest.param(png(64, 64, (b"\0" + b"\x99" * 192) * 40), "truncated_image", id="e3-rows-missing"),
         pytest.param(png(64, 64, (b"\0" + bytes(192)) * 64), "", id="e3-black-to-the-end"),
+        pytest.param(png_of(64, 64, bytes(range(256))), "decode_error", id="e4-png-of-noise"),
     ],
 )
 def test_bytes_are_judged_by_their_content(data: bytes, reason: str) -> None:
@@ -221,6 +227,17 @@ def test_e10_broken_metadata_is_dropped_and_the_image_kept() -> None:
     exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(200))
     hostile = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
     assert reason_of(hostile) == ""
+
+
+def test_e1_the_header_of_a_png_is_told_without_decoding_its_pixels() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    block = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    whole = png_of(300, 200, b"no pixels at all")
+    for data in (whole[:33] + block + whole[33:], whole[:-12] + block + whole[-12:]):
+        with opened(data, "png", 10**9) as image:
+            header = image.header
+        assert (header.width, header.height, header.orientation) == (200, 300, 6)
 
 
 def test_exif_is_told_without_the_place_it_was_taken_at() -> None:
