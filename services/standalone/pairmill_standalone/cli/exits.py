@@ -27,6 +27,13 @@ class Exit(enum.IntEnum):
 _REQUESTS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
 """What the system says of a path that the user named wrongly."""
 
+_FIXES = {
+    errno.ENOSPC: "; free some space, the same command goes on from here",
+    errno.EDQUOT: "; free some space, the same command goes on from here",
+    errno.EROFS: "; choose a writable folder",
+    errno.EACCES: "; choose another one or change its rights",
+}
+
 
 @contextmanager
 def errors_as_exits() -> Iterator[None]:
@@ -40,7 +47,7 @@ def errors_as_exits() -> Iterator[None]:
         complain(f"{type(error).__name__}: {error}")
         raise typer.Exit(Exit.NO) from error
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        complain(f"{error.filename or 'disk'}: {error.strerror}{_FIXES.get(error.errno or 0, '')}")
         raise typer.Exit(Exit.WRONG_REQUEST if error.errno in _REQUESTS else Exit.NO) from error
     except KeyboardInterrupt as error:
         complain("interrupted; the same command goes on from here")

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
+from pairmill_standalone.cli.exits import say
+
 
 def print_counts(title: str, counts: Mapping[str, int]) -> None:
-    """Prints names with their counts, the most frequent first."""
-    table = Table(title=title, title_justify="left", show_header=False)
+    """Prints names with their counts below a title, the most frequent first."""
+    say(title)
+    table = Table(show_header=False)
     table.add_column(justify="left")
     table.add_column(justify="right")
     for name, rows in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
