@@ -102,6 +102,10 @@ class StageLoop:
             self._abandon.set()
         self._stop.set()
 
+    def held(self) -> int:
+        """Returns how many tasks are in hand or unread."""
+        return len(self._hand) + self._intake.unread().total()
+
     def is_live(self) -> str | None:
         """Returns a problem if the loop has not turned for a minute."""
         silent = self._clock.monotonic() - self._last_turn
@@ -238,7 +242,7 @@ class StageLoop:
         # and process, so that waiting for the environment does not look like crashing.
         self._bus.publish(
             [
-                progress_message(self._bus, unit.task, context.attempt, started=True)
+                progress_message(self._bus, unit.task, context.attempt)
                 for (unit, _), context in zip(units, contexts, strict=True)
                 if not unit.announced
             ]
@@ -347,14 +351,7 @@ class StageLoop:
     def _publish_signs(self) -> None:
         due = self._signs.due()
         signs = [
-            progress_message(
-                self._bus,
-                unit.task,
-                unit.context.attempt,
-                started=False,
-                done=due[unit.task.unit_id][0],
-                rows=due[unit.task.unit_id][1],
-            )
+            progress_message(self._bus, unit.task, unit.context.attempt, due[unit.task.unit_id])
             for unit in self._hand
             if unit.context is not None and unit.task.unit_id in due
         ]

@@ -93,19 +93,17 @@ def ledger_partition(bus: Bus, job_id: str) -> int:
     return key_partition(job_id.encode(), bus.partitions(LEDGER_TOPIC))
 
 
-def progress_message(
-    bus: Bus, task: UnitTask, attempt: str, *, started: bool, done: int = 0, rows: int = 0
-) -> Outgoing:
-    """Returns a sign of life of a unit."""
+def progress_message(bus: Bus, task: UnitTask, attempt: str, rows: tuple[int, int] | None = None) -> Outgoing:
+    """Returns a sign of life of a unit: that it starts, or its rows (done, in all)."""
     record = Progress(
         job_id=task.job_id,
         stage=task.stage,
         unit_id=task.unit_id,
         input_digest=task.input_digest,
         attempt=attempt,
-        started=started,
-        rows_done=done,
-        rows=rows,
+        started=rows is None,
+        rows_done=rows[0] if rows else 0,
+        rows=rows[1] if rows else 0,
     )
     return Outgoing(
         topic=PROGRESS_TOPIC,

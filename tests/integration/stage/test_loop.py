@@ -2,142 +2,34 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pairmill.bus.port import Outgoing, TopicPartition
-from pairmill.bus.sqlite import SqliteBus
-from pairmill.bus.topics import create_topics
 from pairmill.clock import SystemClock
 from pairmill.errors import CutOffError, RetriableError
-from pairmill.jobspec.profiles import profile
 from pairmill.ledger.follower import JobFollower
-from pairmill.stage.checkpoints import NoCheckpoints
-from pairmill.stage.loop import LoopSettings, StageLoop
+from pairmill.ledger.walk import Closing
 from pairmill.stage.messages import task_message
-from pairmill.stage.observer import NullObserver
 from pairmill.stage.port import UnitContext, UnitResult
-from pairmill.stage.standing import LedgerRegistry
-from pairmill.store.directory import DirectoryStore
-from pairmill.units import DEAD_LETTERS_TOPIC, LEDGER_TOPIC
-from pairmill_gateway.admission import Admission, admit
-from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
-from pairmill_protos.unit.v1.unit_pb2 import LedgerRecord, Stage, UnitTask
+from pairmill.units import DEAD_LETTERS_TOPIC
+from tests.fakes.processes import Child, wait_until
+from tests.fakes.stage import GROUP, TOPIC, Stack, ToyHandler, one_row, open_stack, running
 
-GROUP = "crawl-1"
-TOPIC = "wat-tasks"
-PASSED = (Outcome.OUTCOME_PASSED, Reason.REASON_UNSPECIFIED)
-
-
-@dataclass(slots=True)
-class ToyHandler:
-    """Runs `work` for each unit; the self-test passes unless `ill`."""
-
-    work: Callable[[UnitContext], UnitResult]
-    stage: Stage.ValueType = Stage.STAGE_CRAWL
-    ill: bool = False
-    seen: list[str] = field(default_factory=list)
-
-    def handle(self, context: UnitContext) -> UnitResult:
-        self.seen.append(context.task.unit_id)
-        return self.work(context)
-
-    def self_test(self) -> None:
-        if self.ill:
-            raise RuntimeError("not well")
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
-def one_row(context: UnitContext) -> UnitResult:
-    ref = context.put(context.key("steps/toy", ".bin"), b"data", role="candidates", rows=1)
-    return UnitResult(rows_in=1, tally={PASSED: 1}, outputs=[ref])
-
-
-@dataclass(slots=True)
-class Stack:
-    """A bus, a store and an admitted job of some WATs."""
-
-    bus: SqliteBus
-    store: DirectoryStore
-    admission: Admission
-    scratch: Path
-
-    @property
-    def tasks(self) -> list[UnitTask]:
-        return list(JobFollower(self.bus, self.store, self.admission.spec_ref).root.crawl_tasks(0))
-
-    def publish(self, tasks: list[UnitTask]) -> None:
-        self.bus.publish([task_message(self.bus, task, self.admission.spec) for task in tasks])
-
-    def ledger(self) -> list[LedgerRecord]:
-        messages = self.bus.read(TopicPartition(LEDGER_TOPIC, 0), start=0, max_records=1000)
-        return [LedgerRecord.FromString(message.value) for message in messages]
-
-    def lag(self) -> int:
-        sources = [TopicPartition(TOPIC, part) for part in range(self.bus.partitions(TOPIC))]
-        return sum(
-            self.bus.end_offset(source) - (self.bus.committed(GROUP, source) or 0) for source in sources
-        )
-
-    def loop(self, handler: ToyHandler, member: str = "a", **settings: float) -> StageLoop:
-        return StageLoop(
-            LoopSettings(
-                group=GROUP,
-                topics=(TOPIC,),
-                member=member,
-                scratch=self.scratch / member,
-                poll_seconds=0.02,
-                **settings,  # type: ignore[arg-type] # floats for the fields that take them
-            ),
-            handler,
-            bus=self.bus,
-            store=self.store,
-            registry=LedgerRegistry(self.bus, self.store),
-            clock=SystemClock(),
-            observer=NullObserver(),
-            checkpoints=NoCheckpoints(),
-        )
+POINTS_OF_A_UNIT = (
+    "before_work", "after_objects", "after_follow_ups", "after_record", "after_commit", "before_failure",
+)  # fmt: skip
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    admission = admit(profile("everything"), tuple(f"/wat-{number}" for number in range(12)))
-    with (
-        SqliteBus(tmp_path / "bus.db", session_seconds=1.0) as bus,
-        DirectoryStore(tmp_path / "out") as store,
-    ):
-        create_topics(bus, 4)
-        for key, data in admission.objects.items():
-            store.put(key, data)
-        yield Stack(bus, store, admission, tmp_path / "scratch")
-
-
-@contextmanager
-def running(loop: StageLoop) -> Iterator[StageLoop]:
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    try:
-        yield loop
-    finally:
-        loop.request_stop()
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about in time"
-        pause.wait(0.02)
+    with open_stack(tmp_path) as stack:
+        yield stack
 
 
 def test_each_unit_has_one_record_and_all_offsets_are_committed(stack: Stack) -> None:
@@ -216,7 +108,7 @@ def test_a8_nothing_is_closed_while_the_self_test_fails(stack: Stack) -> None:
 
     handler.work = work
     stack.publish(stack.tasks[:3])
-    with running(stack.loop(handler)) as loop:
+    with running(stack.loop(handler, units_in_flight=1)) as loop:
         wait_until(lambda: "breaker" in (loop.is_ready() or ""))
         assert loop.is_live() is None
         assert stack.ledger() == []
@@ -302,3 +194,171 @@ def test_a14_offsets_reset_to_the_start_repeat_nothing_that_counts(stack: Stack)
         wait_until(lambda: stack.lag() == 0)
     assert handler.seen == []
     assert len(stack.ledger()) == before
+
+
+def closings(stack: Stack) -> dict[str, Closing | None]:
+    """Returns how the walk closed each crawl unit."""
+    follower = JobFollower(stack.bus, stack.store, stack.admission.spec_ref)
+    follower.catch_up()
+    return {task.unit_id: follower.walk.closing_of(task.unit_id, task.input_digest) for task in stack.tasks}
+
+
+@pytest.mark.parametrize("passage", [1, 3])
+@pytest.mark.parametrize("point", POINTS_OF_A_UNIT)
+def test_a1_a2_a_kill_at_any_point_loses_and_doubles_nothing(
+    stack: Stack, tmp_path: Path, point: str, passage: int
+) -> None:
+    """The second WAT always raises, so that one kill is before a failure; it stays open."""
+    passage = 1 if point == "before_failure" else passage
+    stack.publish(stack.tasks)
+    with Child("tests.fakes.stage", tmp_path, f"{point}:{passage}") as killed:
+        assert killed.wait() == -signal.SIGKILL
+    with Child("tests.fakes.stage", tmp_path, "") as second:
+        wait_until(lambda: stack.lag() == 0)
+        second.signal(signal.SIGTERM)
+        assert second.wait() == 0
+    found = list(closings(stack).values())
+    assert found == [Closing.DONE, None, *[Closing.DONE] * 10]
+    attempts = {record.done.attempt for record in stack.ledger() if record.HasField("done")}
+    for info in stack.store.list("steps/"):
+        assert stack.store.get(info.key) == b"data"
+    assert len(list(stack.store.list("steps/"))) >= len(attempts) >= 11
+
+
+def test_a3_sigterm_ends_with_zero_and_leaves_the_rest_to_the_next(stack: Stack, tmp_path: Path) -> None:
+    with Child("tests.fakes.stage", tmp_path, "") as child:
+        stack.publish(stack.tasks)
+        wait_until(lambda: len(stack.ledger()) >= 2)
+        child.signal(signal.SIGTERM)
+        assert child.wait(20) == 0
+    with Child("tests.fakes.stage", tmp_path, ""):
+        wait_until(lambda: stack.lag() == 0)
+    assert list(closings(stack).values()).count(Closing.DONE) == 11
+
+
+def test_a3_a_second_stop_abandons_a_unit_that_does_not_heed(stack: Stack) -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def deaf(context: UnitContext) -> UnitResult:
+        started.set()
+        release.wait(60)
+        return one_row(context)
+
+    stack.publish(stack.tasks[:1])
+    with running(stack.loop(ToyHandler(deaf))) as loop:
+        assert started.wait(10)
+        loop.request_stop()
+        loop.request_stop()
+    release.set()
+    assert stack.lag() == 1
+
+
+def test_a15_a_stage_that_was_stopped_and_wakes_up_does_no_harm(stack: Stack, tmp_path: Path) -> None:
+    with Child("tests.fakes.stage", tmp_path, "") as sleeper:
+        stack.publish(stack.tasks[:4])
+        wait_until(lambda: stack.lag() == 0)
+        sleeper.signal(signal.SIGSTOP)
+        with running(stack.loop(ToyHandler(one_row), "b")):
+            stack.publish(stack.tasks[4:])
+            wait_until(lambda: stack.lag() == 0)
+            sleeper.signal(signal.SIGCONT)
+            stack.publish(stack.tasks)
+            wait_until(lambda: stack.lag() == 0)
+    assert list(closings(stack).values()).count(Closing.DONE) >= 11
+
+
+class SkewedClock(SystemClock):
+    """A pod's clock that goes wrong by some time."""
+
+    def __init__(self, skew: timedelta) -> None:
+        self._skew = skew
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._skew
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a16_a_skewed_clock_decides_nothing(stack: Stack, hours: int) -> None:
+    stack.publish(stack.tasks)
+    with running(stack.loop(ToyHandler(one_row), clock=SkewedClock(timedelta(hours=hours)))):
+        wait_until(lambda: stack.lag() == 0)
+    assert set(closings(stack).values()) == {Closing.DONE}
+
+
+def test_a18_a_slow_stage_takes_no_more_than_it_can_hold(stack: Stack) -> None:
+    release = threading.Event()
+
+    def slow(context: UnitContext) -> UnitResult:
+        release.wait(30)
+        return one_row(context)
+
+    stack.publish(stack.tasks * 40)
+    handler = ToyHandler(slow)
+    with running(stack.loop(handler, units_in_flight=2)) as loop:
+        wait_until(lambda: len(handler.seen) == 2)
+        held = loop.held()
+        assert held <= 4 * 64, "one poll of each partition"
+        assert stack.lag() == 480
+        release.set()
+        wait_until(lambda: stack.lag() == 0)
+    assert set(closings(stack).values()) == {Closing.DONE}
+
+
+def test_u13_a_unit_started_three_times_without_an_end_is_isolated(stack: Stack, tmp_path: Path) -> None:
+    stack.publish(stack.tasks[:1])
+    for _ in range(3):
+        with Child("tests.fakes.stage", tmp_path, "after_objects:1") as child:
+            assert child.wait() == -signal.SIGKILL
+    isolated: list[bool] = []
+
+    def work(context: UnitContext) -> UnitResult:
+        isolated.append(context.isolated)
+        return one_row(context)
+
+    with running(stack.loop(ToyHandler(work))):
+        wait_until(lambda: stack.lag() == 0)
+    assert isolated == [True]
+
+
+def test_u13_waiting_for_the_environment_is_no_crash(stack: Stack) -> None:
+    isolated: list[bool] = []
+
+    def work(context: UnitContext) -> UnitResult:
+        isolated.append(context.isolated)
+        if len(isolated) < 5:
+            raise RetriableError("away")
+        return one_row(context)
+
+    stack.publish(stack.tasks[:1])
+    with running(stack.loop(ToyHandler(work))):
+        wait_until(lambda: stack.lag() == 0)
+    assert isolated == [False] * 5
+
+
+def test_g4_a_corrupt_spec_poisons_its_own_tasks_only(stack: Stack, tmp_path: Path) -> None:
+    ref = stack.admission.spec_ref
+    tasks = stack.tasks
+    path = tmp_path / "out" / ref.key
+    good = path.read_bytes()
+    path.write_bytes(b"?" + good[1:])
+    stack.publish(tasks[:1])
+    with running(stack.loop(ToyHandler(one_row))):
+        wait_until(lambda: stack.lag() == 0)
+        assert stack.bus.end_offset(TopicPartition(DEAD_LETTERS_TOPIC, 0)) == 1
+        path.write_bytes(good)
+        stack.publish(tasks[1:])
+        wait_until(lambda: stack.lag() == 0)
+    assert list(closings(stack).values())[1:] == [Closing.DONE] * 11
+
+
+def test_a10_a_poison_message_counts_as_one_failure_however_often_it_comes(stack: Stack) -> None:
+    good = task_message(stack.bus, stack.tasks[0], stack.admission.spec)
+    stack.bus.publish(
+        [Outgoing(topic=TOPIC, partition=good.partition, key=b"", value=b"\xff", headers=good.headers)]
+    )
+    for _ in range(4):
+        stack.bus.reset_offsets(GROUP, TOPIC, to_end=False)
+        with running(stack.loop(ToyHandler(one_row))):
+            wait_until(lambda: stack.lag() == 0)
+    assert len({record.failed.attempt for record in stack.ledger()}) == 1
+    assert next(iter(closings(stack).values())) is None, "three different attempts would have closed it"
