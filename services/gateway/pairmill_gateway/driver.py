@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import structlog
 
 from pairmill.bus.port import Bus, TopicPartition
@@ -56,6 +58,7 @@ class JobDriver:
         self._healer = Healer(bus, self._follower.root.spec, clock, reissue_after_seconds)
         self._published = published_units(bus, self._follower.root.spec.job_id)
         self._resumed_at = self._follower.last_place()
+        self._unwatched: deque[Expected] = deque()  # handed out by a stage, not noted by the healer yet
         self._next_heal = 0.0
         self._next_status = 0.0
         self.ended: JobEnded | None = find_end(bus, self._follower.root.spec.job_id)
@@ -73,9 +76,10 @@ class JobDriver:
         fed = self._follower.catch_up()
         for progress in self._follower.catch_up_progress():
             self._healer.sign_of_life(progress.unit_id)
-        handed = self._hand_out.add(self._follower.walk.take_expected())
-        for unit in handed:
-            self._watch(unit.task)
+        self._unwatched.extend(self._hand_out.add(self._follower.walk.take_expected()))
+        while self._unwatched:
+            self._watch(self._unwatched[0].task)
+            self._unwatched.popleft()
         published = self._publish(self._hand_out.take())
         walk = self._follower.walk
         for task in walk.take_failed():
@@ -98,10 +102,10 @@ class JobDriver:
                 if unit.task.unit_id not in self._published:
                     self._send(unit.task)
                     published += 1
+                self._watch(unit.task)
             except Exception:
                 self._hand_out.put_back(units[position:])
                 raise
-            self._watch(unit.task)
         return published
 
     def _send(self, task: UnitTask) -> None:

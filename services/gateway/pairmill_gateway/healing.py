@@ -69,9 +69,11 @@ class Healer:
         ]
 
     def _is_gone(self, mark: _Mark) -> bool:
-        committed = self._bus.committed(mark.group, mark.source)
-        if committed is not None and committed >= mark.offset:
+        """Whether nothing below the mark is still to be read by the group (U5)."""
+        committed = self._bus.committed(mark.group, mark.source) or 0
+        if committed >= mark.offset or self._bus.end_offset(mark.source) < mark.offset:
             return True
-        if self._bus.end_offset(mark.source) < mark.offset:
+        if self._bus.topic_epoch(mark.source.topic) != mark.epoch:
             return True
-        return self._bus.topic_epoch(mark.source.topic) != mark.epoch
+        unread = self._bus.read(mark.source, start=committed, max_records=1)
+        return not unread or unread[0].offset >= mark.offset  # retention took what was below

@@ -1,0 +1,160 @@
+"""Open units whose tasks got lost are published again, and only those (U5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pairmill.bus.port import TopicPartition
+from pairmill.bus.sqlite import SqliteBus
+from pairmill.bus.topics import create_topics
+from pairmill.errors import RetriableError
+from pairmill.groups import group_of_job
+from pairmill.ledger.root import JobRoot
+from pairmill.stage.messages import task_message
+from pairmill_gateway.driver import JobDriver
+from pairmill_gateway.healing import Healer
+from pairmill_protos.unit.v1.unit_pb2 import Stage, UnitTask
+from tests.fakes.bus import MemoryBus
+from tests.fakes.clock import ManualClock
+from tests.fakes.driven_job import new_job
+from tests.fakes.ledger import toy_root
+
+TOPIC = "wat-tasks"
+PATIENCE = 30.0
+
+
+class Watched:
+    """A job of one WAT whose task was published and noted."""
+
+    def __init__(self) -> None:
+        self.bus = MemoryBus()
+        create_topics(self.bus, 4)
+        self.root: JobRoot = toy_root(1, 1, 1)
+        self.clock = ManualClock()
+        self.healer = Healer(self.bus, self.root.spec, self.clock, PATIENCE)
+        self.task: UnitTask = next(self.root.crawl_tasks(0))
+        self.group = group_of_job(Stage.STAGE_CRAWL, self.root.spec)
+        message = task_message(self.bus, self.task, self.root.spec)
+        self.source = TopicPartition(message.topic, message.partition)
+        self.bus.publish([message])
+        self.healer.note(self.task)
+
+    def commit_to_the_end(self) -> None:
+        self.bus.reset_offsets(self.group, TOPIC, to_end=True)
+
+    def trim(self) -> None:
+        self.bus.trim(self.source, self.bus.end_offset(self.source))
+
+    def make_anew(self) -> None:
+        self.bus.delete_topic(TOPIC)
+        self.bus.create_topic(TOPIC, 4)
+
+    def make_anew_and_fill(self) -> None:
+        self.make_anew()
+        for _ in range(3):
+            self.bus.publish([task_message(self.bus, self.task, self.root.spec)])
+
+    def delete_group_and_trim(self) -> None:
+        self.commit_to_the_end()
+        self.bus.delete_group(self.group)
+        self.trim()
+
+    def lost_after(self, seconds: float) -> bool:
+        self.clock.sleep(seconds)
+        return bool(self.healer.lost([self.task]))
+
+
+LOSSES: dict[str, Callable[[Watched], None]] = {
+    "committed_past_it": Watched.commit_to_the_end,
+    "records_gone_unread": Watched.trim,
+    "topic_made_anew": Watched.make_anew,
+    "topic_made_anew_and_longer": Watched.make_anew_and_fill,
+    "group_deleted_and_records_gone": Watched.delete_group_and_trim,
+}
+
+
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+def test_a13_a14_a_lost_task_is_found_after_the_wait(lose: Callable[[Watched], None]) -> None:
+    watched = Watched()
+    lose(watched)
+    assert not watched.lost_after(PATIENCE - 1)
+    assert watched.lost_after(1)
+
+
+def test_a14_a_deleted_group_alone_loses_nothing() -> None:
+    watched = Watched()
+    watched.commit_to_the_end()
+    watched.bus.delete_group(watched.group)
+    assert not watched.lost_after(100 * PATIENCE)
+
+
+def test_a13_a_task_that_waits_its_turn_is_not_doubled() -> None:
+    assert not Watched().lost_after(1000 * PATIENCE)
+
+
+def test_u5_a_sign_of_life_starts_the_wait_anew() -> None:
+    watched = Watched()
+    watched.commit_to_the_end()
+    watched.clock.sleep(PATIENCE - 1)
+    watched.healer.sign_of_life(watched.task.unit_id)
+    assert not watched.lost_after(PATIENCE - 1)
+    assert watched.lost_after(1)
+
+
+def test_u5_the_wait_doubles_with_each_time() -> None:
+    watched = Watched()
+    watched.commit_to_the_end()
+    for doublings in range(3):
+        assert not watched.lost_after(PATIENCE * 2**doublings - 1)
+        assert watched.lost_after(1)
+        watched.healer.note(watched.task)
+
+
+def test_u5_a_closed_unit_is_forgotten() -> None:
+    watched = Watched()
+    watched.commit_to_the_end()
+    watched.clock.sleep(PATIENCE)
+    assert watched.healer.lost([]) == []
+    assert watched.healer.lost([watched.task]) == []
+
+
+class FlakyBus(SqliteBus):
+    """Fails at every third question for an end offset."""
+
+    asked = 0
+
+    def end_offset(self, source: TopicPartition) -> int:
+        self.asked += 1
+        if self.asked % 3 == 0:
+            raise RetriableError("the bus is away")
+        return super().end_offset(source)
+
+
+def keep_stepping(driver: JobDriver) -> int:
+    """Steps once; returns how often the bus was away meanwhile."""
+    away = 0
+    while True:
+        try:
+            driver.step()
+        except RetriableError:
+            away += 1
+            continue
+        return away
+
+
+def test_a9_a_gateway_whose_bus_comes_and_goes_loses_no_unit(tmp_path: Path) -> None:
+    with new_job(tmp_path) as job, FlakyBus(tmp_path / "state" / "bus.db") as flaky:
+        driver, away = replace(job, bus=flaky).driver(), 0
+        for _ in range(200):
+            away += keep_stepping(driver)
+            if driver.ended is not None:
+                break
+            job.stages.step()
+            job.clock.sleep(0.1)  # too little for healing to cover anything up
+        assert driver.ended is not None
+        assert driver.ended.state == "complete"
+        assert away > 5
