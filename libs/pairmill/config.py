@@ -103,7 +103,13 @@ def _read(cls: type[T], env: Mapping[str, str], prefix: str, problems: list[str]
                 problems.append(f"{name}: is not set; it needs {_kind(hint)}")
         except ValueError as error:
             problems.append(f"{name}: {error}")
-    return None if problems else cls(**values)
+    if problems:
+        return None
+    try:
+        return cls(**values)
+    except ValueError as error:  # a dataclass may check its own values
+        problems.append(f"{prefix}*: {error}")
+        return None
 
 
 def _secret(name: str, env: Mapping[str, str]) -> Secret:

@@ -11,6 +11,8 @@ from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from pairmill.errors import ConfigurationError
+
 Check = Callable[[], str | None]
 """Returns a problem, or None."""
 
@@ -27,7 +29,12 @@ class AdminServer:
         ready: Mapping[str, Check],
         host: str = "127.0.0.1",
     ) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(registry, live, ready))
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler(registry, live, ready))
+        except OSError as error:
+            raise ConfigurationError(
+                f"admin_port: cannot listen on {host}:{port} ({error.strerror}); choose another or 0"
+            ) from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="admin", daemon=True)
 
@@ -53,6 +60,13 @@ class AdminServer:
         self._thread.join()
 
 
+def _problem(check: Check) -> str | None:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - a check that cannot be made is a problem to show
+        return f"{type(error).__name__}: {error}"
+
+
 def _handler(
     registry: CollectorRegistry, live: Mapping[str, Check], ready: Mapping[str, Check]
 ) -> type[BaseHTTPRequestHandler]:
@@ -63,11 +77,12 @@ def _handler(
 
         def do_GET(self) -> None:
             """Answers one of the three paths."""
-            if self.path == "/metrics":
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-            elif self.path == "/livez":
+            elif path == "/livez":
                 self._answer_checks(live)
-            elif self.path == "/readyz":
+            elif path == "/readyz":
                 self._answer_checks(ready)
             else:
                 self._answer(404, "text/plain", b"not found\n")
@@ -76,7 +91,7 @@ def _handler(
             """Says nothing: probes come every few seconds."""
 
         def _answer_checks(self, checks: Mapping[str, Check]) -> None:
-            problems = {name: check() for name, check in checks.items()}
+            problems = {name: _problem(check) for name, check in checks.items()}
             ok = not any(problems.values())
             body = json.dumps({"ok": ok, "checks": {name: text or "ok" for name, text in problems.items()}})
             self._answer(200 if ok else 503, "application/json", body.encode() + b"\n")

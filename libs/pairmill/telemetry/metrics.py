@@ -12,10 +12,12 @@ from pairmill.bus.port import TopicPartition
 from pairmill.reasons import outcome_name, reason_name
 from pairmill.stage.observer import UnitEnding
 from pairmill.stage.port import Tally
+from pairmill_protos.common.v1.outcome_pb2 import Outcome
 
 _UNIT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600, 1800)
 _ENDINGS: tuple[UnitEnding, ...] = ("done", "failed", "retried", "cut_off", "unwanted", "poison")
 _CAUSES = ("dependency", "breaker")
+_INVALID = "invalid_record"
 
 
 class StageMetrics:
@@ -61,14 +63,23 @@ class StageMetrics:
             ("service", "version"),
             registry=registry,
         ).labels(service, __version__).set(1)
+        self._dead_letters = Counter(
+            "pairmill_dead_letters", "Messages set aside by reason.", ("reason",), registry=registry
+        )
+        self._dead_letters.labels(_INVALID)
         for ending in _ENDINGS:
             self._units.labels(ending)
+        for outcome in Outcome.values():
+            if outcome != Outcome.OUTCOME_UNSPECIFIED:
+                self._rows.labels(outcome_name(outcome), "")
         for cause in _CAUSES:
             self._paused.labels(cause).set(0)
 
     def unit_ended(self, ending: UnitEnding, seconds: float) -> None:
         """Counts a unit that left the worker threads."""
         self._units.labels(ending).inc()
+        if ending == "poison":
+            self._dead_letters.labels(_INVALID).inc()
         if seconds > 0:
             self._seconds.observe(seconds)
         self._last.set_to_current_time()
