@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from pairmill_gateway.admission import normalise_wats
 from pairmill_models.bundle import Bundle
@@ -51,12 +50,3 @@ def run_demo(
     if end.state not in ("complete", "incomplete"):
         return DemoEnd(run=end)
     return DemoEnd(run=end, comparison=compare_with_truth(workspace.out, read_truth(world.truth)))
-
-
-def where_to_look(out: Path) -> list[str]:
-    """Returns what a person may want to open next."""
-    return [
-        f"report   {out / 'report.html'}",
-        f"dataset  {out / 'dataset.json'}, {out / 'data'}, {out / 'train'}",
-        f"check    pairmill audit {out}",
-    ]

@@ -33,7 +33,7 @@ def demo(
     from pairmill_models.bundle import load_bundle
     from pairmill_standalone.cli.run import execute, parse_workers, run_log, stop_unless_ended
     from pairmill_standalone.cli.summary import print_summary
-    from pairmill_standalone.demo import prepare_demo, run_demo, where_to_look
+    from pairmill_standalone.demo import prepare_demo, run_demo
     from pairmill_standalone.run import RunOptions
     from pairmill_standalone.workspace import open_workspace
 
@@ -64,7 +64,6 @@ def demo(
             print_summary(workspace.out, as_json=False)
             for found in end.comparison.differences[:SHOWN_DIFFERENCES]:
                 complain(str(found))
-            for line in where_to_look(workspace.out):
-                say(line)
+            say(f"check    pairmill audit {workspace.out}")
             say(end.comparison.summary())
         answer(same)
