@@ -17,7 +17,7 @@ from pairmill.bus.sqlite_file import transaction, translated
 from pairmill.bus.sqlite_rows import READ, message_of
 from pairmill.errors import PairmillError
 
-_WAKE_SECONDS: Final = 0.02
+_WAKE_SECONDS: Final = 0.03
 
 
 class SqliteConsumer:
@@ -48,6 +48,7 @@ class SqliteConsumer:
         self._positions: dict[TopicPartition, int] = {}
         self._beat_at = 0.0
         self._seen_version = -1
+        self._changed = True
         self._exhausted = False
         self._replaced = False
 
@@ -68,10 +69,11 @@ class SqliteConsumer:
         """Returns new messages, waiting for them at most so long."""
         deadline = time.monotonic() + timeout_seconds
         while True:
+            self._notice_changes()
             self._keep_membership()
-            if self._may_have_news():
-                self._exhausted = False  # also if the fetch fails: the news is not to be forgotten
+            if self._changed or not self._exhausted:
                 messages = self._fetch(max_records)
+                self._changed = False  # only now: news is not to be forgotten if something above fails
                 if messages:
                     return messages
             remaining = deadline - time.monotonic()
@@ -138,11 +140,12 @@ class SqliteConsumer:
 
     def _keep_membership(self) -> None:
         now = _boot_seconds()
-        if now - self._beat_at >= self._session_seconds / 4:
+        beats = now - self._beat_at >= self._session_seconds / 4
+        if beats:
             with transaction(self._connection):
                 self._heartbeat(now)
             self._beat_at = now
-        if self._stored_generation() != self._generation:
+        if (beats or self._changed) and self._stored_generation() != self._generation:
             self._rejoin()
 
     def _heartbeat(self, now: float) -> None:
@@ -202,13 +205,12 @@ class SqliteConsumer:
 
     # Delivery
 
-    def _may_have_news(self) -> bool:
-        """Whether the file changed since a fetch found nothing."""
+    def _notice_changes(self) -> None:
+        """Notes whether another connection changed the file: the one cheap question of an idle member."""
         with translated():
             version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-        changed = version != self._seen_version
+        self._changed |= version != self._seen_version
         self._seen_version = version
-        return changed or not self._exhausted
 
     def _fetch(self, max_records: int) -> list[Message]:
         messages: list[Message] = []
