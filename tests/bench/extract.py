@@ -1,62 +1,53 @@
-"""Speed and peak memory of the extraction at 1× and 4× the size. `python -m tests.bench.extract`."""
+"""`pairmill extract` over one generated WAT: how fast, and does memory grow with the file."""
 
 from __future__ import annotations
 
-import json
-import resource
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from pairmill.jobspec.profiles import profile
 from pairmill_crawler.extract import extract_wats
 from tests.bench.big_wat import write_big_wat
+from tests.bench.figures import Column, Figure, Result, Sample
+from tests.bench.isolated import in_own_process, metered
+from tests.bench.setup import Setup
 
-PAGES = 3000
-FACTORS = (1, 4)
+PAGES: Final = 3000
+FACTORS: Final = (1, 4)
 
-
-def main() -> None:
-    """Makes WATs like Common Crawl's, extracts each in a process of its own, and prints what that took."""
-    with tempfile.TemporaryDirectory() as folder:
-        for factor in FACTORS:
-            path = Path(folder) / f"{factor}.warc.wat.gz"
-            inflated = write_big_wat(path, PAGES * factor)
-            ended = subprocess.run(
-                [sys.executable, "-m", "tests.bench.extract", str(path)],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            found = {"times": factor, "megabytes": path.stat().st_size / 1e6, "inflated": inflated / 1e6}
-            sys.stdout.write(json.dumps(found | json.loads(ended.stdout)) + "\n")
+LINKS: Final = Figure("links read", "1/s")
+CANDIDATES: Final = Figure("candidates", "1/s")
+LINKS_PER_CPU: Final = Figure("links per second of CPU time", "1/s")
 
 
-def measure(wat: Path) -> dict[str, Any]:
-    """Returns what extracting one WAT in one child process took."""
-    start = time.monotonic()
-    out = wat.with_suffix(".parquet")
-    summary = extract_wats([str(wat)], profile("default").crawl_rules, out, lambda _: None)
-    seconds = time.monotonic() - start
-    parent, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    cpu = parent.ru_utime + parent.ru_stime + child.ru_utime + child.ru_stime
+def benchmark(setup: Setup) -> Result:
+    """Extracts a WAT and one of four times the size."""
+    folder = setup.folder("extract")
+    columns = []
+    for factor in FACTORS:
+        wat = folder / f"{factor}.warc.wat.gz"
+        write_big_wat(wat, setup.size(PAGES) * factor)
+        samples = [
+            in_own_process(measure, wat, folder / f"{factor}-{run}.parquet") for run in range(setup.runs)
+        ]
+        size = wat.stat().st_size / 1e6
+        columns.append(Column(label=f"{size:,.1f} MB" if size < 10 else f"{size:,.0f} MB", samples=samples))
+    return Result(
+        name="extract",
+        setup=f"one gzipped WAT of {setup.size(PAGES):,} pages and one of {FACTORS[-1]} times as many, "
+        "profile `default`, one reading child",
+        columns=columns,
+    )
+
+
+def measure(wat: Path, out: Path) -> Sample:
+    """Extracts one WAT and returns what that took."""
+    summary, usage = metered(
+        lambda: extract_wats([str(wat)], profile("default").crawl_rules, out, lambda _: None)
+    )
     return {
-        "links": summary.rows_in,
-        "candidates": summary.candidates,
-        "seconds": round(seconds, 2),
-        "cpu_seconds": round(cpu, 2),
-        "links_per_cpu_second": round(summary.rows_in / cpu),
-        "candidates_per_second": round(summary.candidates / seconds),
-        "parent_peak_mb": parent.ru_maxrss // 1024,
-        "child_peak_mb": child.ru_maxrss // 1024,
+        CANDIDATES: summary.candidates / usage.seconds,
+        LINKS: summary.rows_in / usage.seconds,
+        LINKS_PER_CPU: summary.rows_in / usage.cpu_seconds,
+        **usage.figures(),
     }
-
-
-if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.stdout.write(json.dumps(measure(Path(sys.argv[1]))))
-    else:
-        main()

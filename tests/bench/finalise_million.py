@@ -1,26 +1,22 @@
-"""Time and peak memory of a finalisation, phase by phase. `python -m tests.bench.finalise_million`.
-
-Rows are made up; images are a few bytes each. Arguments: rows, partition_rows, image bytes.
-"""
+"""A finalisation over a million made-up rows, phase by phase; images are a few bytes each."""
 
 from __future__ import annotations
 
 import io
-import resource
-import sys
 import tarfile
 import tempfile
 import threading
 import time
-from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairmill.idarrays import array_of, hex_of
-from pairmill.ledger.finalisation import next_phase
+from pairmill.ledger.finalisation import PhasePlan, next_phase
 from pairmill.ledger.phases import Phase
 from pairmill.schemas import SCORED
 from pairmill.stage.port import UnitContext, UnitResult
@@ -30,13 +26,44 @@ from pairmill_finaliser.config import FinaliserConfig
 from pairmill_finaliser.handler import FinaliseHandler
 from pairmill_protos.job.v1.job_pb2 import FinaliseRules, JobSpec, ScoreRules
 from pairmill_protos.unit.v1.unit_pb2 import FinalisePhase, ObjectRef, UnitDone, UnitTask
+from tests.bench.figures import Column, Figure, Result, Sample
+from tests.bench.isolated import in_own_process, metered
+from tests.bench.setup import Setup
 
-FILE_ROWS = 10_000
+ROWS: Final = 1_000_000
+FILE_ROWS: Final = 10_000
+IMAGE_BYTES: Final = 1000
+
+PER_SECOND: Final = Figure("rows, all phases", "1/s")
 
 
-def main(rows: int = 1_000_000, partition_rows: int = 500_000, image_bytes: int = 1000) -> None:
-    """Makes scored shards and finalises them; prints one line per phase."""
-    spec = JobSpec(
+def benchmark(setup: Setup) -> Result:
+    """Finalises made-up shards several times, in as many partitions as a real job has."""
+    rows = setup.size(ROWS, least=FILE_ROWS) // FILE_ROWS * FILE_ROWS
+    folder = setup.folder("finalise")
+    samples = [in_own_process(measure, folder, rows) for _ in range(setup.runs)]
+    return Result(
+        name="finalise",
+        setup=f"{rows:,} scored rows in files of {FILE_ROWS:,}, a tenth copies, two partitions; "
+        f"images of {IMAGE_BYTES:,} bytes; one unit at a time",
+        columns=[Column(label=f"{rows:,} rows", samples=samples)],
+    )
+
+
+def measure(folder: Path, rows: int) -> Sample:
+    """Makes scored shards, finalises them, and returns what the phases took."""
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as scratch,
+        DirectoryStore(Path(scratch) / "store") as store,
+    ):
+        random = np.random.default_rng(1)
+        scored = [_put_shard(store, random, number, rows, IMAGE_BYTES) for number in range(rows // FILE_ROWS)]
+        phases, usage = metered(lambda: _finalise(_spec(rows), scored, store, Path(scratch)))
+    return {PER_SECOND: rows / usage.seconds, **usage.figures(), **phases}
+
+
+def _spec(rows: int) -> JobSpec:
+    return JobSpec(
         job_id="j1",
         finalise=FinaliseRules(
             max_hash_distance=6,
@@ -45,47 +72,41 @@ def main(rows: int = 1_000_000, partition_rows: int = 500_000, image_bytes: int 
             max_per_domain=1000,
             train_shard_samples=10_000,
             scatter_block=512,
-            partition_rows=partition_rows,
+            partition_rows=rows // 2,
             band_cap=1000,
         ),
         score=ScoreRules(min_similarity={"*": 0.2}),
     )
-    with tempfile.TemporaryDirectory() as folder, DirectoryStore(Path(folder) / "store") as store:
-        random = np.random.default_rng(1)
-        scored = [_put_shard(store, random, number, rows, image_bytes) for number in range(rows // FILE_ROWS)]
-        print(f"{rows:,} rows; before: {_peak_megabytes():.0f} MB")
-        _finalise(spec, scored, store, Path(folder))
 
 
-def _finalise(spec: JobSpec, scored: list[UnitDone], store: DirectoryStore, folder: Path) -> None:
+def _finalise(spec: JobSpec, scored: Sequence[UnitDone], store: DirectoryStore, folder: Path) -> Sample:
+    """Works through all phases and returns the time of each."""
     handler = FinaliseHandler(FinaliserConfig())
     phases: dict[Phase, list[UnitDone]] = {}
-    tally: defaultdict[tuple[int, int], int] = defaultdict(int)
+    seconds: dict[Figure, float] = {}
     while (
         plan := next_phase(spec, ObjectRef(key="spec"), scored, phases, lambda ref: store.get(ref.key))
     ) is not None:
-        for key, data in plan.attachments.items():
+        start = time.monotonic()
+        phases[plan.phase] = _phase(handler, plan, spec, store, folder)
+        name = FinalisePhase.Name(plan.phase).removeprefix("FINALISE_PHASE_").lower().replace("_", " ")
+        seconds[Figure(f"phase: {name}", "s")] = time.monotonic() - start
+    return seconds
+
+
+def _phase(
+    handler: FinaliseHandler, plan: PhasePlan, spec: JobSpec, store: DirectoryStore, folder: Path
+) -> list[UnitDone]:
+    for key, data in plan.attachments.items():
+        store.put(key, data)
+    done = []
+    for task in plan.tasks:
+        result = _run(handler, task, spec, store, folder)
+        outputs, listed = reference_list(result.outputs, "j1")
+        for key, data in listed.items():
             store.put(key, data)
-        start, rows, size = time.monotonic(), 0, 0
-        phases[plan.phase] = []
-        for task in plan.tasks:
-            result = _run(handler, task, spec, store, folder)
-            rows += result.rows_in
-            size += sum(ref.bytes for ref in result.outputs)
-            outputs, listed = reference_list(result.outputs, "j1")
-            for key, data in listed.items():
-                store.put(key, data)
-            phases[plan.phase].append(UnitDone(unit_id=task.unit_id, outputs=outputs))
-            if plan.phase == FinalisePhase.FINALISE_PHASE_WRITE_DATA:
-                for pair, count in result.tally.items():
-                    tally[pair] += count
-        name = FinalisePhase.Name(plan.phase).removeprefix("FINALISE_PHASE_").lower()
-        seconds = time.monotonic() - start
-        print(
-            f"{name:15} {len(plan.tasks):4} units {rows:10,} rows {seconds:6.1f} s {size / 1e6:7.0f} MB out, "
-            f"peak {_peak_megabytes():.0f} MB"
-        )
-    print(dict(tally))
+        done.append(UnitDone(unit_id=task.unit_id, outputs=outputs))
+    return done
 
 
 def _run(
@@ -157,11 +178,3 @@ def _put_tar(store: DirectoryStore, number: int, names: list[str | None], size: 
             tar.addfile(header, io.BytesIO(bytes(size)))
     store.put(f"shards/{number}.tar", sink.getvalue())
     return f"shards/{number}.tar", places
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))

@@ -1,14 +1,9 @@
-"""Time and peak memory of one plan unit over a million links. `python -m tests.bench.plan_million`."""
+"""One plan unit over a million links: duplicates, captions per URL, host spreading."""
 
 from __future__ import annotations
 
-import json
-import resource
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,16 +15,30 @@ from pairmill.schemas import CANDIDATES
 from pairmill_planner.candidates import Candidates, local_file
 from pairmill_planner.plan import make_plan
 from pairmill_protos.job.v1.job_pb2 import DownloadRules, JobSpec, PlanRules
+from tests.bench.figures import Column, Figure, Result, Sample
+from tests.bench.isolated import in_own_process, metered
+from tests.bench.setup import Setup
 
-FILES = 16
+LINKS: Final = 1_000_000
+FILES: Final = 16
+
+PER_SECOND: Final = Figure("links", "1/s")
+PLANNED: Final = Figure("candidates planned", "")
+UNITS: Final = Figure("download units", "")
 
 
-def main(links: int = 1_000_000) -> None:
-    """Makes candidate files, plans them in a process of its own, and prints what that took."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [str(path) for path in make_files(Path(folder), links)]
-        command = [sys.executable, "-m", __spec__.name, "--plan", folder, *paths]
-        print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
+def benchmark(setup: Setup) -> Result:
+    """Plans the same candidate files several times."""
+    folder = setup.folder("plan")
+    links = setup.size(LINKS, least=FILES)
+    paths = make_files(folder, links)
+    samples = [in_own_process(measure, folder, paths) for _ in range(setup.runs)]
+    return Result(
+        name="plan",
+        setup=f"one range of {links:,} links in {FILES} candidate files, 3 % duplicates, domains of very "
+        "unequal size",
+        columns=[Column(label=f"{links:,} links", samples=samples)],
+    )
 
 
 def make_files(folder: Path, links: int) -> list[Path]:
@@ -76,36 +85,24 @@ def _make_file(path: Path, random: np.random.Generator, index: int, rows: int, l
     return path
 
 
-def plan(folder: Path, paths: list[Path]) -> None:
-    """Plans the files and prints seconds, peak memory and what came out."""
+def measure(folder: Path, paths: list[Path]) -> Sample:
+    """Plans the files and returns what that took."""
     spec = JobSpec(
         plan=PlanRules(ranges=1, captions_per_url=8, unit_rows=10_000, unit_seconds=600),
         download=DownloadRules(host_delay_seconds=0.5),
     )
-    candidates = Candidates(openers=[local_file(path) for path in paths], first_bucket=0, end_bucket=BUCKETS)
-    before, start = _peak_megabytes(), time.monotonic()
-    made = make_plan(candidates, spec, 0, seen=_nothing, excluded=_nothing, scratch=folder)
-    figures = {
-        "links": made.links,
-        "units": len(made.rows),
-        "candidates": sum(made.rows),
-        "seconds": round(time.monotonic() - start, 1),
-        "peak_megabytes": round(_peak_megabytes()),
-        "megabytes_before": round(before),
+    openers = [local_file(path) for path in paths]
+    candidates = Candidates(openers=openers, first_bucket=0, end_bucket=BUCKETS)
+    made, usage = metered(
+        lambda: make_plan(candidates, spec, 0, seen=_nothing, excluded=_nothing, scratch=folder)
+    )
+    return {
+        PER_SECOND: made.links / usage.seconds,
+        PLANNED: sum(made.rows),
+        UNITS: len(made.rows),
+        **usage.figures(),
     }
-    print(json.dumps(figures))
 
 
 def _nothing(urls: Words) -> Flags:
     return np.zeros(len(urls), dtype=np.bool_)
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["--plan"]:
-        plan(Path(sys.argv[2]), [Path(name) for name in sys.argv[3:]])
-    else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
