@@ -67,7 +67,7 @@ docs: setup ## Write the generated pages of docs/
 	$(BIN)/python -m pairmill_standalone.docs
 
 bench: setup ## Measure; figures go into docs/benchmarks.md
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --write
 
 clean: ## Remove what runs and tests leave
 	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
