@@ -146,7 +146,8 @@ class Watch:
             parent = self.traces.get(process.parent)
             role = role_of(process, None if parent is None else parent.role)
             trace = self.traces.setdefault(process.pid, Trace(role=role))
-            trace.role = role  # a process is its parent's copy until it runs its own program
+            if process.command:  # which one that has ended, and waits to be asked how, has no more
+                trace.role = role  # until it runs its own program, a process is its parent's copy
             trace.cpu_seconds = process.cpu_seconds
             trace.private_bytes = max(trace.private_bytes, process.private_bytes)
             trace.peak_bytes = max(trace.peak_bytes, process.peak_bytes)

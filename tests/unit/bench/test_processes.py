@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,27 @@ def test_a_watch_sees_the_memory_of_a_child_apart_from_its_parents(tmp_path: Pat
     assert set(roles) == {"own", "own child"}
     assert roles["own child"].private_bytes >= MEGABYTES * 10**6 > roles["own"].private_bytes
     assert roles["own child"].peak_bytes >= roles["own child"].private_bytes
+
+
+def test_a_service_that_has_ended_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "pairmill_planner.py").write_text("import sys; print('up', flush=True); sys.stdin.read()")
+    planner = subprocess.Popen(
+        [sys.executable, "-m", "pairmill_planner"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert planner.stdin is not None
+    assert planner.stdout is not None
+    assert planner.stdout.readline() == "up\n"
+    with Watch(planner.pid) as watch:
+        planner.stdin.close()
+        planner.stdout.read()
+        os.waitid(os.P_PID, planner.pid, os.WEXITED | os.WNOWAIT)  # it stays, without a command
+    planner.stdout.close()
+    planner.wait()
+    assert set(watch.by_role()) == {"planner"}
 
 
 def test_a_process_that_is_gone_is_none() -> None:
