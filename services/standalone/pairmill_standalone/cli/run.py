@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from pairmill import __version__
@@ -136,11 +138,17 @@ def carry_on(workspace: Workspace, admission: Admission, options: RunOptions, *,
 
 @contextmanager
 def run_log(workspace: Workspace) -> Iterator[None]:
-    """Writes the supervisor's log beside those of the services; the terminal is for people."""
+    """Writes the supervisor's log beside those of the services meanwhile; the terminal is for people."""
     workspace.logs.mkdir(parents=True, exist_ok=True)
+    before = structlog.get_config()
     with (workspace.logs / "run.log").open("a") as stream:
         configure_logging("info", service="run", version=__version__, stream=stream)
-        yield
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
+            structlog.contextvars.unbind_contextvars("service", "version")
+            logging.getLogger().handlers.clear()  # they would write to a file that is closed
 
 
 def execute(run_: Run) -> RunEnd:
