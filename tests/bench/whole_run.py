@@ -36,7 +36,7 @@ PER_SECOND: Final = Figure("candidates", "1/s")
 CPU: Final = Figure("CPU time, all processes", "s")
 PROTOCOL_SHARE: Final = Figure("bus and ledger, share of the CPU time", "%")
 WHOLE_SHARE: Final = Figure("the same with the gateway's start", "%")
-STAGES: Final = Figure("bus and ledger: loops of the stages", "CPU s")
+STAGES: Final = Figure("bus and ledger: loops of all stages", "CPU s")
 GATEWAY: Final = Figure("bus and ledger: gateway, from its start to the last unit's end", "CPU s")
 GATEWAY_START: Final = Figure("gateway: start", "CPU s")
 GATEWAY_END: Final = Figure("gateway: ledger file, report, manifest, janitor", "CPU s")
@@ -110,26 +110,30 @@ def _checked(world: PreparedWorld, out: Path, complaints: str) -> int:
 
 def _protocol(out: Path, gateway: GatewayTrace, cpu_seconds: float) -> Sample:
     """Returns what bus and ledger took of the run's processor time."""
-    stages = loops_cpu(out / ".pairmill" / "logs")
+    loops = loops_cpu(out / ".pairmill" / "logs")
+    stages = sum(loops.values())
     driving = gateway.cpu_until(last_unit_end(out))
     return {
         CPU: cpu_seconds,
         PROTOCOL_SHARE: 100 * (stages + driving - gateway.start_cpu) / cpu_seconds,
         WHOLE_SHARE: 100 * (stages + driving) / cpu_seconds,
         STAGES: stages,
+        **{Figure(f"bus and ledger: loop of the {name}", "CPU s"): loops[name] for name in sorted(loops)},
         GATEWAY: driving,
         GATEWAY_START: gateway.start_cpu,
         GATEWAY_END: gateway.cpu - driving,
     }
 
 
-def loops_cpu(logs: Path) -> float:
-    """Returns the processor time of the stages' loop threads, from the last lines of their logs."""
-    seconds = 0.0
+def loops_cpu(logs: Path) -> dict[str, float]:
+    """Returns the processor time of the stages' loop threads by service, from the ends of their logs."""
+    seconds: dict[str, float] = {}
     for path in sorted(logs.glob("*-*.log")):
         for line in path.read_text().splitlines():
             if '"service_stopped"' in line:
-                seconds += json.loads(line)["protocol_cpu_seconds"]
+                facts = json.loads(line)
+                spent = seconds.get(facts["service"], 0.0)
+                seconds[facts["service"]] = spent + facts["protocol_cpu_seconds"]
     return seconds
 
 
@@ -147,8 +151,8 @@ def _by_service(roles: Mapping[str, Trace]) -> Sample:
     """Returns processor time and memory by service; children stand beside the service they belong to."""
     names = sorted(roles)
     return {
-        **{Figure(f"CPU time: {name}", "s"): roles[name].cpu_seconds for name in names},
         **{Figure(f"peak memory: {name}", "MB"): roles[name].private_bytes / 1e6 for name in names},
+        **{Figure(f"CPU time: {name}", "s"): roles[name].cpu_seconds for name in names},
         **{Figure(f"peak with mapped files: {name}", "MB"): roles[name].peak_bytes / 1e6 for name in names},
     }
 

@@ -15,6 +15,8 @@ def test_a_whole_run_is_measured_with_all_its_services(prepared: PreparedWorld, 
     for service in ("supervisor", "gateway", *STAGES):
         assert by_name[f"CPU time: {service}"] > 0
         assert by_name[f"peak with mapped files: {service}"] >= by_name[f"peak memory: {service}"] > 0
+    for stage in STAGES:
+        assert 0 < by_name[f"bus and ledger: loop of the {stage}"] < by_name[f"CPU time: {stage}"]
     seen = sum(value for name, value in by_name.items() if name.startswith("CPU time: "))
     assert 0 < seen <= sample[whole_run.CPU]
     assert 0 < sample[whole_run.STAGES] < sample[whole_run.CPU]
