@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairmill.dataset.tar_writer import TarWriter
-from pairmill_downloader.shards.index import Row, sample_json
+from pairmill_downloader.shards.index import Row, described
 from pairmill_downloader.shards.spill import ImageSpill, Place
 
 _GROUP_ROWS: Final = 500  # of a parquet file that holds images
@@ -107,6 +107,5 @@ class ShardOutput:
 
 
 def _texts(row: Row) -> dict[str, bytes]:
-    facts = json.dumps(sample_json(row), ensure_ascii=False, sort_keys=True, default=str).encode()
     caption = row["caption"]
-    return ({"txt": caption.encode()} if caption is not None else {}) | {"json": facts}
+    return ({"txt": caption.encode()} if caption is not None else {}) | {"json": described(row)}

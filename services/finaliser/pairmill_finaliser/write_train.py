@@ -6,13 +6,13 @@ The tar is a pure function of the walk, so its name holds no attempt and two wri
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pairmill.dataset.sample_json import sample_json
 from pairmill.dataset.tar_writer import TarWriter
 from pairmill.ledger.phases import KEPT_ROLE
 from pairmill.schemas import TRAIN_INDEX, versioned
@@ -38,7 +38,7 @@ def write_train(step: Step, *, threads: int) -> tuple[int, list[ObjectRef]]:
             name = f"{row['sample_id']}.{image.extension}"
             described, place = description(row), tar.add(name, image.data)
             tar.add(f"{row['sample_id']}.txt", row["text"].encode())
-            tar.add(f"{row['sample_id']}.json", as_json(described))
+            tar.add(f"{row['sample_id']}.json", sample_json(described, TRAIN_INDEX))
             index.append(described | {"image_path": name, "tar_offset": place.offset, "tar_size": place.size})
             step.advance(1)
     return len(rows), list(_stored(step, pa.Table.from_pylist(index, versioned(TRAIN_INDEX))))
@@ -47,11 +47,6 @@ def write_train(step: Step, *, threads: int) -> tuple[int, list[ObjectRef]]:
 def description(row: dict[str, Any]) -> dict[str, Any]:
     """Returns what is said of a sample beside its image, by the names of the index."""
     return {name: row[_NAMES.get(name, name)] for name in TRAIN_INDEX.names if name not in _PLACE}
-
-
-def as_json(described: dict[str, Any]) -> bytes:
-    """Returns the same bytes for the same description."""
-    return json.dumps(described, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _rows(step: Step) -> pa.Table:

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 
+from pairmill.dataset.sample_json import sample_json
 from pairmill.ids import to_hex
 from pairmill.reasons import RULES_VERSION, reason_name
 from pairmill.schemas import PROVENANCE, SHARD_INDEX, versioned
@@ -94,9 +95,10 @@ def end_fields(end: Ended) -> Row:
     return row
 
 
-def sample_json(row: Row) -> Row:
-    """Returns what stands in a sample's JSON: what follows from the pair and the bytes alone."""
-    return {name: value for name, value in row.items() if name not in _NOT_IN_SAMPLE}
+def described(row: Row) -> bytes:
+    """Returns a sample's JSON: what follows from the pair and the bytes alone."""
+    facts = {name: value for name, value in row.items() if name not in _NOT_IN_SAMPLE}
+    return sample_json(facts, SHARD_INDEX)
 
 
 def index_table(rows: list[Row]) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pairmill.dataset.tar_writer import TarWriter
 from pairmill_downloader.ends import Ended
-from pairmill_downloader.shards.index import Row, index_row, index_table, sample_json
+from pairmill_downloader.shards.index import Row, described, index_row, index_table
 from pairmill_downloader.shards.spill import ImageSpill, Place
 from pairmill_downloader.shards.stats import stats_json
 
@@ -82,6 +81,5 @@ def _add_sample(writer: TarWriter, row: Row, image: bytes, extension: str) -> No
     key = row["key"]
     placed = writer.add(f"{key}.{extension}", image)
     writer.add(f"{key}.txt", row["caption"].encode())
-    facts = json.dumps(sample_json(row), ensure_ascii=False, sort_keys=True)
-    writer.add(f"{key}.json", facts.encode())
+    writer.add(f"{key}.json", described(row))
     row["tar_offset"], row["tar_size"] = placed.offset, placed.size
