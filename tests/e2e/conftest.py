@@ -11,7 +11,8 @@ import pytest
 from pairmill.clock import SystemClock
 from pairmill_models.bundle import load_bundle
 from pairmill_models.tiny import bundle_path
-from pairmill_synthweb.prepare import PreparedWorld, prepare_world
+from pairmill_standalone.demo import prepare_demo_world
+from pairmill_synthweb.prepare import PreparedWorld
 from tests.e2e.runs import CANDIDATES, SEED, Served, serving
 
 
@@ -26,7 +27,7 @@ class Undisturbed:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedWorld:
     folder = tmp_path_factory.mktemp("world")
-    return prepare_world(folder, load_bundle(bundle_path()), candidates=CANDIDATES, seed=SEED)
+    return prepare_demo_world(folder, load_bundle(bundle_path()), candidates=CANDIDATES, seed=SEED)
 
 
 @pytest.fixture

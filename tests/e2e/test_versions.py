@@ -42,10 +42,9 @@ def test_refilter_cuts_other_thresholds_in_seconds_and_asks_no_host(copy: Path) 
     similarities = sorted(row["similarity"] for row in samples if row["verdict"] == "kept")
     threshold = similarities[len(similarities) // 2]
     start = time.monotonic()
-    succeed(
-        "refilter", copy, *("--set", f"score.min_similarity.*={threshold}"), *_all_languages(copy, threshold)
-    )
+    ended = pairmill("refilter", copy, *_thresholds(copy, threshold))
     assert time.monotonic() - start < 30
+    assert ended.code == 1, ended.err  # as incomplete as its base: one WAT of the world ends early
     after = _verdicts(copy)
     assert Dataset.open(copy).manifest.version != before.version
     for row in samples:
@@ -56,14 +55,9 @@ def test_refilter_cuts_other_thresholds_in_seconds_and_asks_no_host(copy: Path) 
     assert pairmill("audit", copy, "--version", _job(before.job)).code == 0
 
 
-def _all_languages(folder: Path, threshold: float) -> list[str]:
+def _thresholds(folder: Path, threshold: float) -> list[str]:
     rules = Dataset.open(folder).manifest.job["score"]["min_similarity"]
-    return [
-        text
-        for language in rules
-        if language != "*"
-        for text in ("--set", f"score.min_similarity.{language}={threshold}")
-    ]
+    return [text for language in rules for text in ("--set", f"score.min_similarity.{language}={threshold}")]
 
 
 def _job(job: Mapping[str, Any]) -> str:
@@ -83,14 +77,14 @@ def test_retry_failed_makes_the_dataset_of_a_web_that_was_well_from_the_start(
     served: Served, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     """A first run that gives up at once misses what only later answers well; the retry brings it."""
-    hasty = {"download.max_attempts": "1", "download.retry_delay_seconds": ""}
+    hasty = {"download.retry_delay_seconds": ""}
     order = served.order(tmp_path / "out", settings={**served.prepared.settings, **hasty})
     with started(order) as process:
         end_of(process)
     before = _verdicts(tmp_path / "out")
     routes = served.downloader_env["PAIRMILL_CONNECT_TO"].split(",")
     options = [text for route in routes for text in ("--connect-to", route)]
-    for _ in range(8):
+    for _ in range(3):
         ended = pairmill("retry-failed", tmp_path / "out", "--allow-network", "127.0.0.0/8", *options)
         assert ended.code in (0, 1), ended.err
     after = _verdicts(tmp_path / "out")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from pairmill_downloader.images.phash import perceptual_hash
 from pairmill_gateway.admission import normalise_wats
 from pairmill_models.bundle import Bundle
 from pairmill_standalone.jobs import JobRequest, admit_request
@@ -27,7 +29,18 @@ class DemoEnd:
 
 def prepare_demo(workspace: Workspace, bundle: Bundle, *, candidates: int, seed: int) -> PreparedWorld:
     """Returns the synthetic web of a demo, made in its state folder or opened where it is there."""
-    return prepare_world(workspace.state / WEB_FOLDER, bundle, candidates=candidates, seed=seed)
+    return prepare_demo_world(workspace.state / WEB_FOLDER, bundle, candidates=candidates, seed=seed)
+
+
+def prepare_demo_world(folder: Path, bundle: Bundle, *, candidates: int, seed: int) -> PreparedWorld:
+    """Returns the synthetic web in a folder; what is a near-duplicate is judged by the downloader's hash."""
+    return prepare_world(
+        folder,
+        bundle,
+        candidates=candidates,
+        seed=seed,
+        phash=lambda pixels: int(perceptual_hash(pixels), 16),
+    )
 
 
 def run_demo(
