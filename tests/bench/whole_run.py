@@ -24,12 +24,13 @@ from tests.bench.figures import Column, Figure, Result, Sample
 from tests.bench.gateway_trace import GatewayTrace
 from tests.bench.processes import Trace, Watch
 from tests.bench.setup import Setup
-from tests.e2e.runs import Served, serving
+from tests.e2e.runs import Served, kill_whole, serving
 
 CANDIDATES: Final = 3000
 LEAST: Final = 420
 FACTORS: Final = (1, 8)
 SEED: Final = 1
+LIMIT_SECONDS: Final = 3600.0
 
 SECONDS: Final = Figure("wall time of the command", "s")
 PER_SECOND: Final = Figure("candidates", "1/s")
@@ -67,14 +68,22 @@ def measure(world: PreparedWorld, out: Path) -> Sample:
     with serving(world) as served:
         start = time.monotonic()
         command = subprocess.Popen(
-            _command(served, out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            _command(served, out),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         gateway = GatewayTrace(out / ".pairmill" / "status.json")
         with command, Watch(command.pid, notice=gateway.note) as watch:
-            _, complaints = command.communicate()
+            try:
+                _, complaints = command.communicate(timeout=LIMIT_SECONDS)
+            except BaseException:
+                kill_whole(command)
+                raise
         seconds = time.monotonic() - start
     cpu_seconds = _children_cpu() - before
-    candidates = _checked(world, out, complaints.decode())
+    candidates = _checked(world, out, complaints)
     return {
         SECONDS: seconds,
         PER_SECOND: candidates / seconds,

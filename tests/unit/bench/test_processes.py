@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,9 @@ def test_a_service_that_has_ended_keeps_its_name(tmp_path: Path) -> None:
     assert planner.stdin is not None
     assert planner.stdout is not None
     assert planner.stdout.readline() == "up\n"
-    with Watch(planner.pid) as watch:
+    seen = threading.Event()
+    with Watch(planner.pid, notice=lambda traces: seen.set()) as watch:
+        assert seen.wait(10)
         planner.stdin.close()
         planner.stdout.read()
         os.waitid(os.P_PID, planner.pid, os.WEXITED | os.WNOWAIT)  # it stays, without a command
