@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 
 from pairmill_models.assemble import assemble_bundle
-from pairmill_models.bundle import Bundle, BundleCard, Head, ImageTower, TextTower, Thresholds
+from pairmill_models.bundle import (
+    Bundle,
+    BundleCard,
+    Head,
+    ImageTower,
+    ScoreName,
+    TextTower,
+    Thresholds,
+    Tower,
+)
+from pairmill_models.export.torch_graph import write_graph
 from pairmill_models.tiny.examples import IMAGE_SIZE, held_out_examples
 from pairmill_models.tiny.network import DEVIATION, DIMENSIONS, MEAN, TinyClip
 from pairmill_models.tiny.scenes import LANGUAGES, caption_of
@@ -22,13 +31,12 @@ NAME: Final = "pairmill-tiny"
 REVISION: Final = "1"
 
 THRESHOLDS: Final = Thresholds(
-    min_similarity={"*": 0.62}, max_unsafe_score=0.5, max_watermark_score=0.5, max_toxicity=0.5
+    min_similarity={"*": 0.54}, max_unsafe_score=0.5, max_watermark_score=0.5, max_toxicity=0.5
 )
 """In the middle of wide gaps; see the README's figures."""
 
-_OPSET: Final = 18
 _KNOWN: Final = 6
-_SCORES: Final = (
+_SCORES: Final[tuple[tuple[str, ScoreName, Tower], ...]] = (
     ("unsafe", "unsafe_score", "image"),
     ("watermark", "watermark_score", "image"),
     ("aesthetic", "aesthetic_score", "image"),
@@ -42,11 +50,23 @@ def write_tiny_bundle(model: TinyClip, tokenizer: Tokenizer, folder: Path, *, se
     (folder / "heads").mkdir(parents=True)
     pixels = torch.zeros((2, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=torch.uint8)
     tokens = torch.ones((2, 9), dtype=torch.int64)
-    _export(model.image, pixels, folder / "image.onnx", "pixels", "embedding", ("n",))
-    _export(model.text, tokens, folder / "text.onnx", "tokens", "embedding", ("n", "length"))
+    write_graph(
+        model.image, pixels, folder / "image.onnx", input_name="pixels", output_name="embedding", axes=["n"]
+    )
+    write_graph(
+        model.text,
+        tokens,
+        folder / "text.onnx",
+        input_name="tokens",
+        output_name="embedding",
+        axes=["n", "length"],
+    )
     for name, _, _ in _SCORES:
         path = folder / "heads" / f"{name}.onnx"
-        _export(getattr(model, name), torch.zeros((2, DIMENSIONS)), path, "embedding", "score", ("n",))
+        example = torch.zeros((2, DIMENSIONS))
+        write_graph(
+            getattr(model, name), example, path, input_name="embedding", output_name="score", axes=["n"]
+        )
     tokenizer.no_truncation()
     tokenizer.save(str(folder / "tokenizer.json"))
     examples = held_out_examples(seed, _KNOWN, marked=True)
@@ -67,29 +87,8 @@ def _card(seed: int) -> BundleCard:
         image=ImageTower(size=IMAGE_SIZE, mean=MEAN, std=DEVIATION),
         text=(TextTower(context_length=CONTEXT_LENGTH, pad_id=PAD_ID),),
         heads=tuple(
-            Head(score=score, input=tower, file=f"heads/{name}.onnx")  # type: ignore[arg-type]  # literals
-            for name, score, tower in _SCORES
+            Head(score=score, input=tower, file=f"heads/{name}.onnx") for name, score, tower in _SCORES
         ),
         thresholds=THRESHOLDS,
         source=f"trained by pairmill_models.tiny.train on drawn scenes, seed {seed}",
     )
-
-
-def _export(
-    network: Any, example: Any, path: Path, input_name: str, output_name: str, axes: tuple[str, ...]
-) -> None:
-    network = network.eval().to(memory_format=torch.contiguous_format)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own
-        torch.onnx.export(
-            network,
-            (example,),
-            str(path),
-            input_names=[input_name],
-            output_names=[output_name],
-            dynamic_shapes=({place: torch.export.Dim(name) for place, name in enumerate(axes)},),
-            opset_version=_OPSET,
-            external_data=False,
-            dynamo=True,
-            verbose=False,
-        )

@@ -10,14 +10,19 @@ from torch.nn import functional
 
 from pairmill_models.tiny.examples import ATTRIBUTE_SIZES
 from pairmill_models.tiny.network import TinyClip
+from pairmill_models.tiny.vocabulary import PAD_ID
 
 _MATCHED: Final = 0.85  # cosine that a pair should reach
 _STRANGE: Final = 0.1  # cosine that strangers should stay under
+_PAIR_LIMIT: Final = 0.7  # below it a pair counts as lost
+_STRANGER_LIMIT: Final = 0.4  # above it strangers count as confused
+_STEEPNESS: Final = 24.0
 _MAX_LOG_SCALE: Final = 3.4
-_DISTANCE_WEIGHT: Final = 6.0
+_DISTANCE_WEIGHT: Final = 4.0
+_EDGE_WEIGHT: Final = 0.15
 _NAMING_WEIGHT: Final = 0.25
 _JUDGING_WEIGHT: Final = 0.6
-_BEAUTY_WEIGHT: Final = 0.1
+_BEAUTY_WEIGHT: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +40,14 @@ class Batch:
 
 def loss_of(model: TinyClip, batch: Batch) -> tuple[Any, dict[str, float]]:
     """Returns the loss, and its parts for the log."""
-    seen, read = model.image.hidden(batch.pixels), model.text.hidden(batch.tokens)
+    seen, read = model.image.hidden(batch.pixels), _read(model, batch.tokens)
     images = functional.normalize(model.image.projection(seen).float(), dim=-1)
     texts = functional.normalize(model.text.projection(read).float(), dim=-1)
     cosines = images @ texts.T
     parts = {
         "match": _match(cosines, model.log_scale),
         "distance": _DISTANCE_WEIGHT * _distance(cosines),
+        "edge": _EDGE_WEIGHT * _edge(cosines),
         "see": _NAMING_WEIGHT * _naming(model.seen(seen).float(), batch.attributes),
         "read": _NAMING_WEIGHT * _naming(model.read(read).float(), batch.attributes),
         "judge": _JUDGING_WEIGHT * _judging(model, images, texts, batch),
@@ -51,6 +57,16 @@ def loss_of(model: TinyClip, batch: Batch) -> tuple[Any, dict[str, float]]:
     return sum(parts.values()), {name: float(value.detach()) for name, value in parts.items()}
 
 
+def _read(model: TinyClip, tokens: Any) -> Any:
+    """Returns the features of texts. Short and long ones go separately, as padding costs time."""
+    order = (tokens != PAD_ID).sum(dim=1).argsort(stable=True)
+    parts = []
+    for rows in order.chunk(2):
+        longest = int((tokens[rows] != PAD_ID).sum(dim=1).max())
+        parts.append(model.text.hidden(tokens[rows, :longest]))
+    return torch.cat(parts)[order.argsort()]
+
+
 def _match(cosines: Any, log_scale: Any) -> Any:
     logits = cosines * log_scale.clamp(max=_MAX_LOG_SCALE).exp()
     own = torch.arange(len(cosines))
@@ -58,12 +74,22 @@ def _match(cosines: Any, log_scale: Any) -> Any:
 
 
 def _distance(cosines: Any) -> Any:
-    count = len(cosines)
-    own = torch.arange(count)
-    close = functional.relu(_MATCHED - cosines[own, own]).square().mean()
-    strangers = (own[:, None] // 2) != (own[None, :] // 2)
-    far = functional.relu(cosines - _STRANGE).square()[strangers].mean()
+    """Pulls the bulk of pairs and strangers to where they belong."""
+    close = functional.relu(_MATCHED - cosines.diagonal()).square().mean()
+    far = functional.relu(cosines - _STRANGE).square()[_are_strangers(cosines)].mean()
     return close + 4 * far
+
+
+def _edge(cosines: Any) -> Any:
+    """Counts the few pairs and strangers at the wrong end, which the softmax and the mean overlook."""
+    lost = functional.softplus(_STEEPNESS * (_PAIR_LIMIT - cosines.diagonal())).mean()
+    confused = functional.softplus(_STEEPNESS * (cosines - _STRANGER_LIMIT)) * _are_strangers(cosines)
+    return lost + confused.sum(dim=1).mean()
+
+
+def _are_strangers(cosines: Any) -> Any:
+    family = torch.arange(len(cosines)) // 2
+    return family[:, None] != family[None, :]
 
 
 def _naming(logits: Any, attributes: Any) -> Any:

@@ -30,7 +30,7 @@ from pairmill_models.tiny.vocabulary import CONTEXT_LENGTH, PAD_ID, train_tokeni
 from pairmill_models.tiny.wild import wild_caption
 
 SEED: Final = 1
-STEPS: Final = 3000
+STEPS: Final = 2500
 PAIRS: Final = 24_000
 
 _PAIRS_PER_STEP: Final = 64
@@ -100,8 +100,11 @@ def _train(
         schedule.step()
         if step % _LOG_EVERY == 0 or step == steps - 1:
             shown = " ".join(f"{name}={value:.3f}" for name, value in parts.items())
-            print(f"{time.monotonic() - started:7.1f} s, step {step}: {float(loss.detach()):.3f} {shown}", flush=True)
-        if checkpoint is not None and (step + 1) % _SAVE_EVERY == 0:
+            print(
+                f"{time.monotonic() - started:7.1f} s, step {step}: {float(loss.detach()):.3f} {shown}",
+                flush=True,
+            )
+        if checkpoint is not None and ((step + 1) % _SAVE_EVERY == 0 or step == steps - 1):
             torch.save(model.state_dict(), checkpoint)
             tokenizer.save(f"{checkpoint}.tokenizer.json")
 
