@@ -70,7 +70,7 @@ def manifest_in(source: DatasetFiles, name: str = MANIFEST_NAME) -> ManifestRead
     try:
         data = source.read(name)
     except ObjectMissingError as error:
-        raise ConfigurationError(f"there is no finished dataset here (no {name})") from error
+        raise ConfigurationError(f"{source}: there is no finished dataset here (no {name})") from error
     return ManifestReader(parse_manifest(data), source)
 
 

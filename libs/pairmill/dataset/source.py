@@ -43,6 +43,10 @@ class FolderFiles:
 
     root: Path
 
+    def __str__(self) -> str:
+        """Returns the folder, for messages."""
+        return str(self.root)
+
     def size(self, path: str) -> int | None:
         """Returns a file's size in bytes, or None if it is not there."""
         found = self._path(path)
@@ -78,6 +82,10 @@ class StoreFiles:
     """A dataset in an object store; whole files are copied to a temporary folder while they are read."""
 
     store: ObjectStore
+
+    def __str__(self) -> str:
+        """Returns what it is, for messages."""
+        return "the object store"
 
     def size(self, path: str) -> int | None:
         """Returns an object's size in bytes, or None if it is not there."""

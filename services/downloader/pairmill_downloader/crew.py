@@ -137,7 +137,9 @@ class Crew:
         watch = self.means.network.watch
         watch.ended(target.host, target.domain, end.reason)
         if end.reason in RETRIABLE and await watch.is_our_outage():
-            raise OurOutageError("most hosts of late cannot be reached, and neither can the canaries")
+            raise OurOutageError(
+                "the network seems to be away: hosts cannot be reached, and neither can the canaries"
+            )
 
     async def _examined(self, tries: Tries, end: FetchEnd) -> Ended:
         facts = ended(tries, end)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from pairmill.clock import Clock
 from pairmill_downloader.adapters.http import open_fetcher
+from pairmill_downloader.adapters.routes import has_route
 from pairmill_downloader.fetching.config import FetchConfig
 from pairmill_downloader.fetching.gate import PoliteGate
 from pairmill_downloader.fetching.outage import NetworkOutageWatch
@@ -18,5 +19,10 @@ async def open_network(config: FetchConfig, clock: Clock, *, partitions: int) ->
     """Opens what reaches hosts; `partitions` is the number of the download topics (U10)."""
     gate = PoliteGate(clock)
     async with open_fetcher(config, gate, clock, partitions=partitions) as fetcher:
-        watch = NetworkOutageWatch(clock, config.canary_urls, fetcher.answers)
+        watch = NetworkOutageWatch(
+            clock,
+            config.canary_urls,
+            fetcher.answers,
+            lambda host: config.is_routed(host) or has_route(),
+        )
         yield Network(fetcher=fetcher, gate=gate, watch=watch)

@@ -82,6 +82,10 @@ class FetchConfig:
     crawl_delay_cap_seconds: float = 30.0  # longest Crawl-delay that is taken over
     hop_wait_seconds: float = 60.0  # longest wait of a fetch for a further request of its own
 
+    def is_routed(self, host: str) -> bool:
+        """Returns whether `connect_to` says where a host is dialled."""
+        return any(f".{host.rstrip('.')}".endswith(f".{route.suffix}") for route in self.connect_to)
+
 
 def _endpoint(text: str, target: str) -> tuple[str, int]:
     address, _, port = target.rpartition(":")

@@ -33,6 +33,9 @@ _CLASSES: Final[Mapping[Reason.ValueType, str]] = {
 Probe = Callable[[str], Awaitable[bool]]
 """Whether anything at all answers at a URL."""
 
+HasWay = Callable[[str], bool]
+"""Whether this machine has any way to a host: without a route no host can be blamed."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Last:
@@ -45,10 +48,18 @@ class _Last:
 class NetworkOutageWatch:
     """Watches how attempts at different hosts end. Used from one event loop."""
 
-    def __init__(self, clock: Clock, canary_urls: Sequence[str], probe: Probe) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        canary_urls: Sequence[str],
+        probe: Probe,
+        has_way: HasWay = lambda host: True,
+    ) -> None:
         self._clock = clock
         self._canaries = tuple(canary_urls)
         self._probe = probe
+        self._has_way = has_way
+        self._is_cut_off = False
         self._hosts: OrderedDict[str, _Last] = OrderedDict()
         self._failures: Counter[str] = Counter()
         self._holds_until = float("-inf")
@@ -59,6 +70,7 @@ class NetworkOutageWatch:
         failure = _CLASSES.get(reason, "")
         if not failure:
             self._holds_until = float("-inf")
+        self._is_cut_off = bool(failure) and not self._has_way(host)
         self._drop(self._hosts.pop(host, None))
         self._hosts[host] = _Last(domain, failure)
         self._failures[failure] += 1
@@ -74,7 +86,7 @@ class NetworkOutageWatch:
         now = self._clock.monotonic()
         if now < self._holds_until:
             return True
-        if not self._is_suspicious() or await self._canaries_answer():
+        if not self._is_cut_off and (not self._is_suspicious() or await self._canaries_answer()):
             return False
         self._hosts.clear()
         self._failures.clear()

@@ -163,3 +163,25 @@ def test_answer_of_any_host_ends_the_outage() -> None:
         return [verdict, await watch.is_our_outage()]
 
     assert run_virtually(test) == [True, False]
+
+
+def test_d12_a_machine_without_a_route_blames_no_host() -> None:
+    async def test(clock: VirtualClock) -> tuple[bool, bool]:
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False), lambda host: host != "far.example")
+        watch.ended("near.example", "near.example", DNS)
+        near = await watch.is_our_outage()
+        watch.ended("far.example", "far.example", DNS)
+        return near, await watch.is_our_outage()
+
+    assert run_virtually(test) == (False, True)
+
+
+def test_d12_an_answer_without_a_route_is_no_outage() -> None:
+    """A proxy or a route of the job's own may reach what the routing table does not."""
+
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False), lambda host: False)
+        watch.ended("far.example", "far.example", Reason.REASON_HTTP_4XX)
+        return await watch.is_our_outage()
+
+    assert not run_virtually(test)
