@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
@@ -318,6 +319,23 @@ class BusContract:
         start = time.monotonic()
         assert consumer.poll(max_records=10, timeout_seconds=0.2) == []
         assert time.monotonic() - start < 5
+
+    def test_a_poll_under_way_or_the_next_one_can_be_ended(self, bus: Broker, consumer: Consumer) -> None:
+        settle([consumer], lambda: consumer.assignment() == ALL)
+        consumer.wake()
+        start = time.monotonic()
+        assert consumer.poll(max_records=10, timeout_seconds=PATIENCE_SECONDS) == []
+        waker = threading.Timer(0.1, consumer.wake)
+        waker.start()
+        assert consumer.poll(max_records=10, timeout_seconds=PATIENCE_SECONDS) == []
+        assert time.monotonic() - start < PATIENCE_SECONDS / 2
+        waker.join()
+
+    def test_a_wake_takes_no_message_away(self, bus: Broker, consumer: Consumer) -> None:
+        settle([consumer], lambda: consumer.assignment() == ALL)
+        publish(bus, 3)
+        consumer.wake()
+        assert values(consume_count(consumer, 3)) == [0, 1, 2]
 
     def test_ping_passes(self, bus: Broker) -> None:
         bus.ping()

@@ -174,6 +174,7 @@ class MemoryConsumer(AbstractContextManager["MemoryConsumer"]):
         self._paused: frozenset[TopicPartition] = frozenset()
         self._positions: dict[TopicPartition, int] = {}
         self._joined = False
+        self._wakes = 0
         self.polled_at = 0.0
 
     def __exit__(
@@ -192,9 +193,15 @@ class MemoryConsumer(AbstractContextManager["MemoryConsumer"]):
                 self._join()
                 messages = self._fetch(max_records)
                 remaining = deadline - time.monotonic()
-                if messages or remaining <= 0:
+                if messages or remaining <= 0 or self._wakes:
+                    self._wakes = 0
                     return messages
                 self._bus.lock.wait(remaining)
+
+    def wake(self) -> None:
+        with self._bus.lock:
+            self._wakes += 1
+            self._bus.lock.notify_all()
 
     def assignment(self) -> frozenset[TopicPartition]:
         return self._owned

@@ -63,6 +63,10 @@ class Consumer(AbstractContextManager["Consumer"], Protocol):
         """
         ...
 
+    def wake(self) -> None:
+        """Ends a poll under way soon, or else the next one. For any thread, and for signal handlers."""
+        ...
+
     def assignment(self) -> frozenset[TopicPartition]:
         """Returns the partitions that this member owns as of the last poll."""
         ...

@@ -130,7 +130,7 @@ class SqliteBus:
 
     def ping(self) -> None:
         """Raises RetriableError if the file cannot be read now."""
-        self._query("SELECT 1", ())
+        self._query("SELECT COUNT(*) FROM topics", ())
 
     def close(self) -> None:
         """Closes the connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import secrets
 import sqlite3
 import time
@@ -17,7 +18,18 @@ from pairmill.bus.sqlite_file import transaction, translated
 from pairmill.bus.sqlite_rows import READ, message_of
 from pairmill.errors import PairmillError
 
-_WAKE_SECONDS: Final = 0.03
+_FIRST_REST_SECONDS: Final = 0.02  # between two looks at the file right after a message came
+_LONGEST_REST_SECONDS: Final = 0.2  # after none has come for a while
+_REST_GROWTH: Final = 1.4
+
+_Place = tuple[str, int]  # topic and partition, as the file has them
+
+_NO_GENERATION: Final = -2
+_GROUP_ROW: Final[_Place] = ("", 0)
+_NEWS: Final = (
+    "SELECT '', 0, generation FROM groups WHERE name = ? "
+    "UNION ALL SELECT topic, partition, next_offset FROM ends WHERE topic IN ({topics})"
+)
 
 
 class SqliteConsumer:
@@ -41,11 +53,16 @@ class SqliteConsumer:
         self._topics = topics
         self._member = member
         self._session_seconds = session_seconds
+        self._news = _NEWS.format(topics=", ".join("?" * len(topics)))
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # the one that a signal handler may use
+        self._rest_seconds = _FIRST_REST_SECONDS
         self._incarnation = f"{int(_boot_seconds() * 1e6):020d}-{secrets.token_hex(4)}"  # later is greater
         self._generation = -1
         self._owned: frozenset[TopicPartition] = frozenset()
         self._paused: frozenset[TopicPartition] = frozenset()
-        self._positions: dict[TopicPartition, int] = {}
+        self._ready: list[_Place] = []  # owned and not paused, in order
+        self._positions: dict[_Place, int] = {}
+        self._ends: dict[_Place, int] = {}
         self._beat_at = 0.0
         self._seen_version = -1
         self._changed = True
@@ -75,11 +92,28 @@ class SqliteConsumer:
                 messages = self._fetch(max_records)
                 self._changed = False  # only now: news is not to be forgotten if something above fails
                 if messages:
+                    self._rest_seconds = _FIRST_REST_SECONDS
                     return messages
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
+            if self._woken(deadline - time.monotonic()):
                 return []
-            time.sleep(min(_WAKE_SECONDS, remaining))
+
+    def wake(self) -> None:
+        """Ends a poll under way, or else the next one, after one look."""
+        self._wakes.put(None)
+
+    def _woken(self, remaining: float) -> bool:
+        """Rests before the next look, for longer the longer nothing comes; whether the poll is to end."""
+        try:
+            if remaining > 0:
+                self._wakes.get(timeout=min(self._rest_seconds, remaining))
+            else:
+                self._wakes.get_nowait()
+        except queue.Empty:
+            self._rest_seconds = min(self._rest_seconds * _REST_GROWTH, _LONGEST_REST_SECONDS)
+            return remaining <= 0
+        while not self._wakes.empty():
+            self._wakes.get_nowait()
+        return True
 
     def assignment(self) -> frozenset[TopicPartition]:
         """Returns the partitions owned as of the last poll."""
@@ -105,23 +139,27 @@ class SqliteConsumer:
     def pause(self, partitions: frozenset[TopicPartition]) -> None:
         """Stops delivery from partitions."""
         self._paused |= partitions
+        self._note_ready()
 
     def resume(self, partitions: frozenset[TopicPartition]) -> None:
         """Goes on with delivery."""
         if self._paused & partitions:
             self._exhausted = False
         self._paused -= partitions
+        self._note_ready()
 
     def lag(self) -> Mapping[TopicPartition, int]:
         """Returns the messages after the committed offset of each owned partition."""
         with translated():
-            rows = self._connection.execute(
-                "SELECT e.topic, e.partition, e.next_offset - COALESCE(o.next_offset, 0) FROM ends e "
-                "LEFT JOIN offsets o ON o.name = ? AND o.topic = e.topic AND o.partition = e.partition",
-                (self._group,),
+            ends = self._connection.execute(self._news, (self._group, *self._topics)).fetchall()
+            committed = self._connection.execute(
+                "SELECT topic, partition, next_offset FROM offsets WHERE name = ?", (self._group,)
             ).fetchall()
-        found = {TopicPartition(topic, partition): lag for topic, partition, lag in rows}
-        return {source: max(0, found.get(source, 0)) for source in self._owned}
+        taken = {(topic, partition): offset for topic, partition, offset in committed}
+        lags = {
+            (topic, partition): end - taken.get((topic, partition), 0) for topic, partition, end in ends
+        }
+        return {source: max(0, lags.get((source.topic, source.partition), 0)) for source in self._owned}
 
     def close(self) -> None:
         """Leaves the group at once, or by the end of the lease if the file is away."""
@@ -145,8 +183,15 @@ class SqliteConsumer:
             with transaction(self._connection):
                 self._heartbeat(now)
             self._beat_at = now
-        if (beats or self._changed) and self._stored_generation() != self._generation:
+        if (beats or self._changed) and self._read_news() != self._generation:
             self._rejoin()
+
+    def _read_news(self) -> int:
+        """Notes where the topics end, which says where there is something to fetch; returns the generation."""
+        with translated():
+            rows = self._connection.execute(self._news, (self._group, *self._topics)).fetchall()
+        self._ends = {(topic, partition): number for topic, partition, number in rows}
+        return self._ends.pop(_GROUP_ROW, _NO_GENERATION)
 
     def _heartbeat(self, now: float) -> None:
         expired = self._connection.execute(
@@ -193,7 +238,8 @@ class SqliteConsumer:
         owned = assign_ranges(members, wanted)[self._member]
         self._owned = frozenset() if self._replaced else owned
         self._paused &= self._owned
-        self._positions = {TopicPartition(topic, part): offset for topic, part, offset in committed}
+        self._positions = {(topic, partition): offset for topic, partition, offset in committed}
+        self._note_ready()
         self._exhausted = False
 
     def _stored_generation(self) -> int:
@@ -201,7 +247,7 @@ class SqliteConsumer:
             row = self._connection.execute(
                 "SELECT generation FROM groups WHERE name = ?", (self._group,)
             ).fetchone()
-        return int(row[0]) if row else -2
+        return int(row[0]) if row else _NO_GENERATION
 
     # Delivery
 
@@ -212,20 +258,23 @@ class SqliteConsumer:
         self._changed |= version != self._seen_version
         self._seen_version = version
 
+    def _note_ready(self) -> None:
+        self._ready = sorted((source.topic, source.partition) for source in self._owned - self._paused)
+
     def _fetch(self, max_records: int) -> list[Message]:
         messages: list[Message] = []
         positions = dict(self._positions)
-        for source in sorted(self._owned - self._paused):
-            start, room = positions.get(source, 0), max_records - len(messages)
+        for place in self._ready:
+            start, end, room = positions.get(place, 0), self._ends.get(place, 0), max_records - len(messages)
             if room <= 0:
                 break
+            if start >= end:
+                continue
             with translated():
-                rows = self._connection.execute(
-                    READ, (source.topic, source.partition, start, room)
-                ).fetchall()
+                rows = self._connection.execute(READ, (*place, start, room)).fetchall()
             messages.extend(message_of(row) for row in rows)
-            if rows:
-                positions[source] = rows[-1][2] + 1
+            last = rows[-1][2] + 1 if rows else start
+            positions[place] = last if len(rows) == room else max(last, end)  # retention leaves gaps
         self._positions = positions  # only now: a failure on the way must not skip what was read before it
         self._exhausted = not messages
         return messages
