@@ -42,7 +42,8 @@ class Variable:
 
     name: str
     kind: str
-    default: str  # empty where it must be given
+    default: str  # empty where there is none
+    is_required: bool
 
 
 def read_config(cls: type[T], env: Mapping[str, str], prefix: str = "PAIRMILL_") -> T:
@@ -76,15 +77,24 @@ def redacted(config: Any) -> dict[str, Any]:
 
 
 def document(cls: type[Any], prefix: str = "PAIRMILL_") -> Iterator[Variable]:
-    """Yields the variables that `read_config` looks at."""
+    """Yields the variables that `read_config` looks at.
+
+    A default that depends on the machine is described by the field's metadata, under `default`.
+    """
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         name, hint = prefix + field.name.upper(), hints[field.name]
         if _is_nested(hint):
             yield from document(hint, name + "__")
             continue
-        default = "" if _is_required(field) else str(_plain(_default(field)))
-        yield Variable(name=name + ("_FILE" if hint is Secret else ""), kind=_kind(hint), default=default)
+        required = _is_required(field)
+        default = "" if required else field.metadata.get("default") or str(_plain(_default(field)))
+        yield Variable(
+            name=name + ("_FILE" if hint is Secret else ""),
+            kind=_kind(hint),
+            default=default,
+            is_required=required,
+        )
 
 
 def _read(cls: type[T], env: Mapping[str, str], prefix: str, problems: list[str]) -> T | None:

@@ -111,6 +111,17 @@ def test_a_secret_is_not_taken_from_the_environment_itself(env: dict[str, str]) 
         read_config(Settings, env | {"PAIRMILL_NESTED__TOKEN": "hunter2"})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfThisMachine:
+    cores: int = field(default_factory=lambda: 7, metadata={"default": "one per core"})
+
+
+def test_a_default_of_this_machine_is_said_as_its_field_says() -> None:
+    (found,) = document(OfThisMachine)
+    assert (found.default, found.is_required) == ("one per core", False)
+    assert read_config(OfThisMachine, {}).cores == 7
+
+
 def test_every_variable_is_documented() -> None:
     found = {each.name: (each.kind, each.default) for each in document(Settings)}
     assert found["PAIRMILL_NAME"] == ("text", "")

@@ -52,8 +52,8 @@ an entry of a map is addressed by its key: `score.min_similarity.en=0.3`.
 
 _VARIABLES: Final = """
 ## Variables of a service
-Nested fields are written with `__`. Without a default a variable must be set or is optional, as its meaning \
-says; what is missing or wrong is reported at once and the process ends with 2.
+Nested fields are written with `__`. What is missing or wrong is reported at once, and the process ends with \
+2.
 
 ### Every stage
 """
@@ -166,7 +166,7 @@ def variables_table(config: type[Any]) -> str:
 def _variable(variable: Variable, meanings: Mapping[str, str]) -> str:
     meaning = meanings.get(variable.name.removesuffix("_FILE"), meanings.get(variable.name, ""))
     said = {"True": "yes", "False": "no"}.get(variable.default, variable.default)
-    default = f"`{said}`" if said else ""
+    default = "must be set" if variable.is_required else f"`{said}`" if said else "none"
     return f"| `{variable.name}` | {variable.kind} | {default} | {meaning} |\n"
 
 
