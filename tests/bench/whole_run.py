@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pairmill_models.bundle import load_bundle
 from pairmill_models.tiny import bundle_path
+from pairmill_synthweb.plan import DEFAULT_WATS
 from pairmill_synthweb.prepare import PreparedWorld, prepare_world
 from pairmill_synthweb.truth.compare import compare_with_truth
 from pairmill_synthweb.truth.table import read_truth
@@ -44,12 +45,21 @@ GATEWAY_END: Final = Figure("gateway: ledger file, report, manifest, janitor", "
 
 
 def benchmark(setup: Setup) -> Result:
-    """Runs over a web of the demo's size, several times, and once over one eight times as large."""
+    """Runs over a web of the demo's size, several times, and once over one eight times as large.
+
+    A larger crawl has more WATs, not larger ones.
+    """
     folder = setup.folder("runs")
     columns = []
     for factor in FACTORS:
         size = setup.size(CANDIDATES, least=LEAST) * factor
-        world = prepare_world(folder / f"web-{size}", load_bundle(bundle_path()), candidates=size, seed=SEED)
+        world = prepare_world(
+            folder / f"web-{size}",
+            load_bundle(bundle_path()),
+            candidates=size,
+            seed=SEED,
+            wats=DEFAULT_WATS * factor,
+        )
         runs = setup.runs if factor == 1 else 1
         samples = [measure(world, folder / f"out-{size}") for _ in range(runs)]
         columns.append(Column(label=f"{factor}×, about {size:,} candidates", samples=samples))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pairmill_standalone.services import STAGES
+from pairmill_standalone.run_options import STAGES
 from pairmill_synthweb.prepare import PreparedWorld
 from tests.bench import whole_run
 

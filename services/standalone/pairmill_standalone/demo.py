@@ -10,7 +10,8 @@ from pairmill_downloader.images.phash import perceptual_hash
 from pairmill_gateway.admission import normalise_wats
 from pairmill_models.bundle import Bundle
 from pairmill_standalone.jobs import JobRequest, admit_request
-from pairmill_standalone.run import Run, RunEnd, RunOptions
+from pairmill_standalone.run import Run, RunEnd
+from pairmill_standalone.run_options import RunOptions
 from pairmill_standalone.workspace import Workspace
 from pairmill_synthweb.prepare import PreparedWorld, prepare_world
 from pairmill_synthweb.truth.compare import Comparison, compare_with_truth

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pairmill.bus.factory import open_bus
@@ -24,30 +24,13 @@ from pairmill_gateway.admission import Admission
 from pairmill_gateway.ends import find_end
 from pairmill_gateway.janitor import Janitor, repair_inputs
 from pairmill_protos.job.v1.job_pb2 import JobAdmitted
-from pairmill_standalone.services import STAGES, service_children
+from pairmill_standalone.run_options import RunOptions
+from pairmill_standalone.services import service_children
 from pairmill_standalone.supervisor import Supervisor
 from pairmill_standalone.workspace import Workspace, check_base, locked, pin_job, remove_empty_folders
 
 STOP_SECONDS = 25.0
 _WATCH_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What is asked of a run besides the job itself."""
-
-    bundle: Path | None = None  # for the stages that run a model
-    stages: Sequence[str] = STAGES
-    workers: Mapping[str, int] = field(default_factory=dict)  # processes by service, 1 if not named
-    partitions: int = 8
-    give_up_seconds: float = 30.0
-    reissue_after_seconds: float = 30.0
-    service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    first_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # first start only
-
-    def with_env(self, service_env: Mapping[str, Mapping[str, str]]) -> RunOptions:
-        """Returns the options with other environments of services."""
-        return replace(self, service_env=service_env)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pairmill_gateway.admission import Admission
+from pairmill_standalone.run_options import RunOptions
 from pairmill_standalone.supervisor import ChildSpec
 from pairmill_standalone.workspace import Workspace
 
-if TYPE_CHECKING:
-    from pairmill_standalone.run import RunOptions
-
-STAGES: Final = ("crawler", "planner", "downloader", "inference", "scorer", "finaliser")
 WITH_BUNDLE: Final = frozenset({"inference", "scorer"})
 
 

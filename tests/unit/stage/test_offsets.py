@@ -42,6 +42,16 @@ def test_lost_partitions_are_forgotten_and_never_committed() -> None:
     tracker.finish(OTHER, 1)
     tracker.finish(SOURCE, 1)
     assert tracker.commits() == {SOURCE: 2}
+    assert not tracker.in_hand()
+
+
+def test_an_offset_that_is_finished_twice_is_counted_once() -> None:
+    tracker = OffsetTracker()
+    for offset in (1, 2, 3):
+        tracker.deliver(SOURCE, offset)
+    for _ in range(2):
+        tracker.finish(SOURCE, 3)
+    assert tracker.in_hand() == {SOURCE: 2}
 
 
 @given(st.permutations(list(range(12))), st.integers(0, 12))
@@ -54,4 +64,4 @@ def test_the_commit_never_passes_an_unfinished_offset(order: list[int], finished
     committed = tracker.commits().get(SOURCE, 0)
     assert set(range(committed)) <= set(order[:finished])
     assert committed == 12 or committed not in order[:finished]
-    assert tracker.in_hand(SOURCE) == 12 - finished
+    assert tracker.in_hand()[SOURCE] == 12 - finished

@@ -34,7 +34,7 @@ def demo(
     from pairmill_standalone.cli.run import execute, parse_workers, run_log, stop_unless_ended
     from pairmill_standalone.cli.summary import print_summary
     from pairmill_standalone.demo import prepare_demo, run_demo
-    from pairmill_standalone.run import RunOptions
+    from pairmill_standalone.run_options import RunOptions
     from pairmill_standalone.workspace import open_workspace
 
     with errors_as_exits():

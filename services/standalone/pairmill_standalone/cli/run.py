@@ -39,8 +39,8 @@ from pairmill_standalone.cli.summary import print_summary
 from pairmill_standalone.crawl_lists import WAT_BASE, wats_of_crawl
 from pairmill_standalone.estimate import estimate_run
 from pairmill_standalone.jobs import JobRequest, admit_request, collect_wats
-from pairmill_standalone.run import Run, RunEnd, RunOptions, check_inputs
-from pairmill_standalone.services import STAGES
+from pairmill_standalone.run import Run, RunEnd, check_inputs
+from pairmill_standalone.run_options import STAGES, RunOptions
 from pairmill_standalone.workspace import Workspace, open_workspace, pinned_spec
 
 Wats = Annotated[list[str] | None, typer.Option("--wat", help="A WAT file: path or http(s) URL. Repeatable.")]

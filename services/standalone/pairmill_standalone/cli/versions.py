@@ -49,7 +49,7 @@ def refilter(
     Example: pairmill refilter out/first --set score.min_similarity.en=0.3 --set score.max_unsafe_score=0.2
     """
     from pairmill_standalone.cli.run import carry_on
-    from pairmill_standalone.run import RunOptions
+    from pairmill_standalone.run_options import RunOptions
     from pairmill_standalone.versions import REFILTER_STAGES, admit_refilter
 
     with errors_as_exits():
@@ -118,7 +118,7 @@ def repair(
 ) -> None:
     """Runs a repair to its end; says so where there is nothing to do."""
     from pairmill_standalone.cli.run import carry_on, downloader_env, parse_workers
-    from pairmill_standalone.run import RunOptions
+    from pairmill_standalone.run_options import RunOptions
     from pairmill_standalone.versions import REPAIR_STAGES, admit_repair
 
     chosen = matching_bundle(Dataset.open(workspace.out), bundle_or_tiny(bundle))
