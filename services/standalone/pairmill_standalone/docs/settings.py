@@ -97,7 +97,8 @@ def _type(field: Field) -> str:
 
 def _scalar(field: Field) -> str:
     if field.enum_type is not None:
-        return "choice"
+        names = (_choice(field, number) for number in sorted(field.enum_type.values_by_number) if number)
+        return "one of " + ", ".join(names)
     kinds = {
         FieldDescriptor.CPPTYPE_BOOL: "yes or no",
         FieldDescriptor.CPPTYPE_STRING: "text",
@@ -116,11 +117,15 @@ def _default(message: Message, field: Field) -> str:
     if field.is_repeated:
         return ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value) or "none"
     if field.enum_type is not None:
-        prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", field.enum_type.name).upper() + "_"
-        return str(field.enum_type.values_by_number[value].name).removeprefix(prefix).lower()
+        return _choice(field, value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value or "empty")
+
+
+def _choice(field: Field, number: int) -> str:
+    prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", field.enum_type.name).upper() + "_"
+    return str(field.enum_type.values_by_number[number].name).removeprefix(prefix).lower()
 
 
 def _is_map(field: Field) -> bool:
