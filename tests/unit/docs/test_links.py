@@ -42,6 +42,14 @@ def test_every_service_and_library_of_models_has_a_readme() -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("index", ["README.md", "docs/adr/README.md"])
+def test_every_page_is_linked_from_its_index(index: str) -> None:
+    start = REPOSITORY / index
+    linked = {(start.parent / link.partition("#")[0]).resolve() for link in _links(start.read_text())}
+    folder = REPOSITORY / "docs" if index == "README.md" else start.parent
+    assert [page.name for page in folder.glob("*.md") if page not in linked | {start}] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in _links(page.read_text()) if not _resolves(page, link)] == []
