@@ -14,6 +14,7 @@ from pairmill_models.tokenizer import TextTokenizer, Tokens
 
 _IMAGES_PER_CALL: Final = 32
 _TEXTS_PER_CALL: Final = 64
+_TOKENS_PER_CALL: Final = 1024  # padding included; what a call needs of memory goes with them
 _LENGTH_STEP: Final = 8  # texts of one call differ in length by less than this
 
 
@@ -85,11 +86,14 @@ class OnnxEmbedder:
 def groups_of_like_length(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Yields the places of texts in groups for one call each, shortest first.
 
-    The lengths of a group lie within one step, so that little of what is computed is padding.
+    The lengths of a group lie within one step, so that little of what is computed is padding, and long
+    texts come in smaller groups: else a process would need twice the memory from its first block of
+    long texts on.
     """
     group: list[int] = []
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if group and (len(group) == _TEXTS_PER_CALL or _step(lengths[place]) > _step(lengths[group[0]])):
+        is_full = len(group) == _TEXTS_PER_CALL or (len(group) + 1) * lengths[place] > _TOKENS_PER_CALL
+        if group and (is_full or _step(lengths[place]) > _step(lengths[group[0]])):
             yield group
             group = []
         group.append(place)
