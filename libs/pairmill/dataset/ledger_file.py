@@ -57,7 +57,7 @@ _FIELDS: Final[list[pa.Field[Any]]] = [
 LEDGER_FILE: Final = pa.schema(_FIELDS)
 """Role `ledger`."""
 
-_BATCH: Final = 2_000
+_BATCH: Final = 256  # a row holds a whole record, as bytes and as columns
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
