@@ -17,10 +17,10 @@ from pairmill.schemas import CANDIDATES, versioned
 from pairmill.spill import PartitionSpill
 from pairmill.units import first_bucket_of_range, range_of_bucket
 
-GROUP_ROWS: Final = 65_536
-PIECE_ROWS: Final = 16_384
-MAX_ROWS_IN_MEMORY: Final = 65_536
-MAX_BYTES_IN_MEMORY: Final = 32 * 2**20
+GROUP_ROWS: Final = 32_768
+PIECE_ROWS: Final = 8_192
+MAX_ROWS_IN_MEMORY: Final = 32_768
+MAX_BYTES_IN_MEMORY: Final = 16 * 2**20
 _CELL_BUCKETS: Final = 64
 
 
@@ -56,6 +56,7 @@ class CandidateFile:
         ) as writer:
             for group in self._groups():
                 writer.write_table(group)
+                del group  # before the next one is collected
 
     def _groups(self) -> Iterator[pa.Table]:
         """Yields row groups: of one range each, and of `GROUP_ROWS` rows at most."""
@@ -65,12 +66,19 @@ class CandidateFile:
             index = range_of_bucket(int(self._cells[cell]), self._ranges)
             for part in _in_order(table):
                 if held and (index != current or rows + len(part) > GROUP_ROWS):
-                    yield pa.concat_tables(held)
-                    held, rows = [], 0
+                    yield _joined(held)
+                    rows = 0
                 held.append(part)
                 rows, current = rows + len(part), index
         if held:
-            yield pa.concat_tables(held)
+            yield _joined(held)
+
+
+def _joined(held: list[pa.Table]) -> pa.Table:
+    """Returns all tables as one and empties the list, so that whoever has written it can let go of it."""
+    table = pa.concat_tables(held)
+    held.clear()
+    return table
 
 
 def _in_order(table: pa.Table) -> Iterator[pa.Table]:
