@@ -110,8 +110,7 @@ class Stack:
                 topics=(TOPIC,),
                 member=member,
                 scratch=self.scratch / member,
-                poll_seconds=0.02,
-                **settings,  # type: ignore[arg-type] # floats for the fields that take them
+                **{"poll_seconds": 0.02, **settings},  # type: ignore[arg-type] # floats for the fields that take them
             ),
             handler,
             bus=bus,

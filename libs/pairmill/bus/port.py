@@ -58,6 +58,7 @@ class Consumer(AbstractContextManager["Consumer"], Protocol):
     def poll(self, *, max_records: int, timeout_seconds: float) -> Sequence[Message]:
         """Returns messages of assigned, unpaused partitions after the position; may be empty.
 
+        Returns before the time is over if the assignment was made anew.
         Also the sign of life by which the member stays in its group. Positions start at the group's
         committed offset, or at the oldest message if there is none.
         """

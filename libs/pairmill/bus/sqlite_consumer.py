@@ -83,8 +83,8 @@ class SqliteConsumer:
         self.close()
 
     def poll(self, *, max_records: int, timeout_seconds: float) -> Sequence[Message]:
-        """Returns new messages, waiting for them at most so long."""
-        deadline = time.monotonic() + timeout_seconds
+        """Returns new messages, or none when so much time has passed or the assignment is another one."""
+        deadline, generation = time.monotonic() + timeout_seconds, self._generation
         while True:
             self._notice_changes()
             self._keep_membership()
@@ -94,7 +94,7 @@ class SqliteConsumer:
                 if messages:
                     self._rest_seconds = _FIRST_REST_SECONDS
                     return messages
-            if self._woken(deadline - time.monotonic()):
+            if self._generation != generation or self._woken(deadline - time.monotonic()):
                 return []
 
     def wake(self) -> None:
@@ -156,9 +156,7 @@ class SqliteConsumer:
                 "SELECT topic, partition, next_offset FROM offsets WHERE name = ?", (self._group,)
             ).fetchall()
         taken = {(topic, partition): offset for topic, partition, offset in committed}
-        lags = {
-            (topic, partition): end - taken.get((topic, partition), 0) for topic, partition, end in ends
-        }
+        lags = {(topic, partition): end - taken.get((topic, partition), 0) for topic, partition, end in ends}
         return {source: max(0, lags.get((source.topic, source.partition), 0)) for source in self._owned}
 
     def close(self) -> None:
@@ -187,7 +185,7 @@ class SqliteConsumer:
             self._rejoin()
 
     def _read_news(self) -> int:
-        """Notes where the topics end, which says where there is something to fetch; returns the generation."""
+        """Notes where the topics end, so where something can be fetched; returns the generation."""
         with translated():
             rows = self._connection.execute(self._news, (self._group, *self._topics)).fetchall()
         self._ends = {(topic, partition): number for topic, partition, number in rows}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -43,7 +42,7 @@ class JobFollower:
             bus,
             TopicPartition(PROGRESS_TOPIC, key_partition(job_key, bus.partitions(PROGRESS_TOPIC))),
         )
-        self.starts: Counter[tuple[str, bytes]] = Counter()
+        self._starts: dict[tuple[str, bytes], dict[str, int]] = {}  # open pair → attempt → place
         self.last_progress: dict[str, Progress] = {}
 
     def catch_up(self) -> int:
@@ -70,30 +69,48 @@ class JobFollower:
     def catch_up_progress(self) -> list[Progress]:
         """Reads all new signs of life of the job's units and counts their starts (U13)."""
         seen = []
-        for _, value in self._progress.new_values():
+        for offset, value in self._progress.new_values():
             try:
                 progress = Progress.FromString(value)
             except DecodeError:
                 continue
             if progress.job_id == self.root.spec.job_id:
-                self._note(progress)
+                self._note(offset, progress)
                 seen.append(progress)
         return seen
 
-    def _note(self, progress: Progress) -> None:
+    def starts(self, unit_id: str, digest: bytes) -> int:
+        """Returns how often an open pair was started without an end and without being handed back."""
+        return len(self._starts.get((unit_id, digest), ()))
+
+    def progress_needed_from(self) -> int:
+        """Returns the first place in `progress` that whoever starts anew has to read to count alike."""
+        places = (place for attempts in self._starts.values() for place in attempts.values())
+        return min(places, default=self._progress.position)
+
+    def _note(self, offset: int, progress: Progress) -> None:
+        pair = (progress.unit_id, progress.input_digest)
+        if self.walk.closing_of(*pair) is not None:
+            self._forget(pair)
+            return
         if progress.started:
-            self.starts[progress.unit_id, progress.input_digest] += 1
-        self.last_progress[progress.unit_id] = progress
-        if self.walk.closing_of(progress.unit_id, progress.input_digest) is not None:
-            del self.last_progress[progress.unit_id]
-            self.starts.pop((progress.unit_id, progress.input_digest), None)
+            self._starts.setdefault(pair, {}).setdefault(progress.attempt, offset)
+        if progress.handed_back:
+            self._starts.get(pair, {}).pop(progress.attempt, None)
+            self.last_progress.pop(progress.unit_id, None)
+        else:
+            self.last_progress[progress.unit_id] = progress
 
     def forget_closed(self) -> None:
         """Drops signs of life of units that are closed, so that nothing grows with the job."""
-        for unit_id, progress in list(self.last_progress.items()):
-            if self.walk.closing_of(unit_id, progress.input_digest) is not None:
-                del self.last_progress[unit_id]
-                self.starts.pop((unit_id, progress.input_digest), None)
+        heard_of = {(progress.unit_id, progress.input_digest) for progress in self.last_progress.values()}
+        for pair in heard_of | self._starts.keys():
+            if self.walk.closing_of(*pair) is not None:
+                self._forget(pair)
+
+    def _forget(self, pair: tuple[str, bytes]) -> None:
+        self._starts.pop(pair, None)
+        self.last_progress.pop(pair[0], None)
 
 
 @dataclass(slots=True)

@@ -169,6 +169,11 @@ class Walk:
         """Whether no expected unit is open."""
         return not self._open
 
+    @property
+    def open_count(self) -> int:
+        """How many expected units are open."""
+        return len(self._open)
+
     def open_units(self) -> Iterator[UnitTask]:
         """Yields the tasks of all open units."""
         for entry in self._open.values():

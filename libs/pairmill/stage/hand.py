@@ -46,7 +46,7 @@ class UnitInHand:
     spec: JobSpec
     due: Due
     backoff: Backoff
-    announced: bool = False  # its start was published by this process
+    announced: str = ""  # attempt under which this process published a start
     lost: bool = False  # its partition went to another member: it may end, but not start again
     context: UnitContext | None = None
     future: Future[AttemptEnd] | None = None

@@ -1,4 +1,7 @@
-"""From delivered messages to units in hand; what is no task is set aside as poison (U13)."""
+"""From delivered messages to units in hand.
+
+What is no task is set aside as poison (U13); tasks of another group's jobs are passed over (U17).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from datetime import timedelta
 from pairmill.bus.port import Message, TopicPartition
 from pairmill.clock import Clock
 from pairmill.errors import CorruptObjectError, InvalidRecordError, ObjectMissingError
+from pairmill.groups import group_of_job
 from pairmill.stage.breaker import Backoff
 from pairmill.stage.hand import Due, UnitInHand
 from pairmill.stage.messages import parse_task
@@ -29,17 +33,19 @@ class Poison:
 
 
 class Intake:
-    """Holds what was delivered and not yet read. Not thread-safe."""
+    """Holds what was delivered to a member of a group and not yet read. Not thread-safe."""
 
     def __init__(
-        self, stage: Stage.ValueType, store: ObjectStore, tracker: OffsetTracker, clock: Clock
+        self, stage: Stage.ValueType, group: str, store: ObjectStore, tracker: OffsetTracker, clock: Clock
     ) -> None:
         self._stage = stage
+        self._group = group
         self._specs = SpecCache(store)
         self._tracker = tracker
         self._clock = clock
         self._unread: deque[tuple[Message, float]] = deque()
         self.poison: deque[Poison] = deque()
+        self.passed_over = 0  # tasks that are another group's
 
     def take(self, messages: Iterable[Message]) -> None:
         """Takes delivered messages."""
@@ -72,6 +78,9 @@ class Intake:
             if self._tracker.deliver(message.source, message.offset):
                 self.poison.append(Poison(message, InvalidRecordError(str(error))))
             return None
+        if group_of_job(self._stage, spec) != self._group:
+            self._pass_over(message)
+            return None
         wait = waiting_seconds(task, spec)
         return UnitInHand(
             message=message,
@@ -80,3 +89,9 @@ class Intake:
             due=Due(at=message.appended_at + timedelta(seconds=wait), monotonic=delivered_at + wait),
             backoff=Backoff(self._clock),
         )
+
+    def _pass_over(self, message: Message) -> None:
+        """Commits past a task that members of another group read as well, and work on (U17)."""
+        if self._tracker.deliver(message.source, message.offset):
+            self._tracker.finish(message.source, message.offset)
+            self.passed_over += 1

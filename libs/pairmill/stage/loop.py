@@ -8,6 +8,7 @@ Only the contiguous prefix of finished offsets is committed, after every acknowl
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,16 +18,18 @@ import structlog
 from pairmill.bus.port import Bus, Consumer, TopicPartition
 from pairmill.clock import Clock
 from pairmill.errors import RetriableError
+from pairmill.stage.announcer import Announcer
 from pairmill.stage.attempt import AttemptEnd, Fault, new_context, run_attempt
+from pairmill.stage.backpressure import Backpressure
 from pairmill.stage.breaker import Backoff, Breaker
 from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.hand import PendingEffect, UnitInHand
 from pairmill.stage.intake import Intake
-from pairmill.stage.messages import done_effect, failed_message, poison_messages, progress_message
+from pairmill.stage.messages import done_effect, failed_message, poison_messages
 from pairmill.stage.observer import StageObserver
 from pairmill.stage.offsets import OffsetTracker
 from pairmill.stage.outage import Outage
-from pairmill.stage.port import Handler
+from pairmill.stage.port import Handler, PartitionsListener
 from pairmill.stage.signs import SignsOfLife
 from pairmill.stage.standing import Registry, Standing
 from pairmill.stage.workers import start_work
@@ -36,8 +39,8 @@ log = structlog.get_logger(__name__)
 
 _POLL_RECORDS = 64
 _LIVE_SECONDS = 60.0
-_LAG_SECONDS = 1.0
-_AT_WORK_POLL_SECONDS = 0.05  # while a unit is at work: its end is not to wait for a poll
+_LAG_SECONDS = 5.0
+_CALM_POLLS = 5  # while nothing but a message, an end or a stop can be news, a poll may be so much longer
 GAVE_UP = 3
 """Exit code of a stage that ended because it cannot do its work here."""
 
@@ -52,7 +55,7 @@ class LoopSettings:
     scratch: Path  # folder for the attempts' private folders
     units_in_flight: int = 2
     waiting_per_partition: int = 4  # with so many tasks in hand a partition is paused
-    poll_seconds: float = 0.2
+    poll_seconds: float = 0.2  # longest wait for messages while a unit waits for something else
     progress_seconds: float = 2.0  # least time between two signs of life of a unit
     stop_seconds: float = 20.0  # what is not finished this long after a stop stays uncommitted
     give_up_seconds: float | None = None  # end after so long an outage; None waits for ever
@@ -86,9 +89,13 @@ class StageLoop:
         self._outage = Outage(clock)
         self._backoff = Backoff(clock)  # between two tries at making things durable
         self._tracker = OffsetTracker()
-        self._intake = Intake(handler.stage, store, self._tracker, clock)
+        self._intake = Intake(handler.stage, settings.group, store, self._tracker, clock)
+        self._announcer = Announcer(bus, self._signs)
+        self._backpressure = Backpressure(settings.waiting_per_partition, self._tracker, self._intake)
         self._hand: list[UnitInHand] = []
         self._generation: int | None = None
+        self._owned: frozenset[TopicPartition] = frozenset()
+        self._wake: Callable[[], None] = lambda: None  # ends the poll under way
         self._lag_at = -_LAG_SECONDS
         self._stop = threading.Event()
         self._abandon = threading.Event()
@@ -101,6 +108,7 @@ class StageLoop:
         if self._stop.is_set():
             self._abandon.set()
         self._stop.set()
+        self._wake()
 
     def held(self) -> int:
         """Returns how many tasks are in hand or unread."""
@@ -126,6 +134,7 @@ class StageLoop:
             with self._bus.consumer(
                 group=settings.group, topics=settings.topics, member=settings.member
             ) as consumer:
+                self._wake = consumer.wake
                 while not self._finished():
                     self._last_turn = self._clock.monotonic()
                     self._poll(consumer)
@@ -141,8 +150,8 @@ class StageLoop:
         try:
             self._intake.take(consumer.poll(max_records=_POLL_RECORDS, timeout_seconds=self._patience()))
             if consumer.generation() != self._generation:
-                self._generation = consumer.generation()
                 self._reassign(consumer.assignment())
+                self._generation = consumer.generation()
         except RetriableError as error:
             self._outage.note(error)
             self._clock.sleep(self._settings.poll_seconds)
@@ -153,8 +162,10 @@ class StageLoop:
             return self._settings.poll_seconds
         if any(unit.ended or unit.effect for unit in self._hand):
             return 0.0
-        at_work = any(unit.at_work for unit in self._hand)
-        return min(self._settings.poll_seconds, _AT_WORK_POLL_SECONDS if at_work else 1.0)
+        at_work = sum(unit.at_work for unit in self._hand)
+        busy = at_work in (len(self._hand), self._settings.units_in_flight)
+        troubled = self._breaker.is_open or self._outage.reason is not None
+        return self._settings.poll_seconds * (_CALM_POLLS if busy and not troubled else 1)
 
     def _turn(self, consumer: Consumer) -> None:
         if self._stop.is_set():
@@ -166,7 +177,7 @@ class StageLoop:
             except RetriableError as error:
                 self._outage.note(error)
                 self._backoff.fail()
-        self._pause_full_partitions(consumer)
+        self._backpressure.apply(consumer)
         self._observer.units_in_flight(sum(unit.at_work for unit in self._hand))
         self._observer.paused("dependency", self._outage.reason is not None)
         self._observer.paused("breaker", self._breaker.is_open)
@@ -179,9 +190,10 @@ class StageLoop:
         self._publish_poison()
         self._commit(consumer)
         if not self._stop.is_set():
-            self._intake.read(self._hand)
+            self._read()
             self._start()
-        self._publish_signs()
+        self._announcer.progress(self._hand)
+        self._announcer.give_back()
         if self._clock.monotonic() - self._lag_at >= _LAG_SECONDS:
             self._lag_at = self._clock.monotonic()
             self._observer.lag(consumer.lag())
@@ -196,12 +208,25 @@ class StageLoop:
             if unit.source not in owned:
                 unit.lost = True
                 unit.cut_off()
-        self._drop_lost()
+        self._drop_idle([unit for unit in self._hand if unit.lost])
+        self._backpressure.reassigned()
+        if owned - self._owned and isinstance(self._handler, PartitionsListener):
+            self._handler.partitions_gained()
+        self._owned = owned
         log.info("partitions_assigned", partitions=len(owned), group=self._settings.group)
 
-    def _drop_lost(self) -> None:
-        """Forgets units of lost partitions unless they still may answer, which needs no ownership."""
-        self._hand = [unit for unit in self._hand if not unit.lost or unit.at_work or unit.effect]
+    def _drop_idle(self, units: list[UnitInHand]) -> None:
+        """Gives units back unless they still may answer, which needs no ownership."""
+        for unit in units:
+            if not unit.at_work and unit.effect is None:
+                self._announcer.note_given_back(unit)
+                self._hand.remove(unit)
+
+    def _read(self) -> None:
+        self._intake.read(self._hand)
+        while self._intake.passed_over:
+            self._intake.passed_over -= 1
+            self._observer.unit_ended("unwanted", 0.0)
 
     def _start(self) -> None:
         self._breaker.retest()
@@ -238,20 +263,14 @@ class StageLoop:
             )
             for unit, standing in units
         ]
-        # Starts are acknowledged before work, or they could not count crashes (U13); once for each unit
-        # and process, so that waiting for the environment does not look like crashing.
-        self._bus.publish(
-            [
-                progress_message(self._bus, unit.task, context.attempt)
-                for (unit, _), context in zip(units, contexts, strict=True)
-                if not unit.announced
-            ]
-        )
-        for (unit, _), context in zip(units, contexts, strict=True):
-            unit.announced, unit.context = True, context
+        chosen = [(unit, context) for (unit, _), context in zip(units, contexts, strict=True)]
+        self._announcer.starts(chosen)
+        for unit, context in chosen:
+            unit.context = context
             self._checkpoints.passed("before_work")
             work = partial(run_attempt, self._handler, context, self._clock)
             unit.future = start_work(work, f"unit-{context.attempt}")
+            unit.future.add_done_callback(lambda _: self._wake())
 
     # What becomes of an attempt
 
@@ -266,7 +285,7 @@ class StageLoop:
             else:
                 self._fail(unit, end)
             unit.future = None  # last: what raised above is tried again with the same result
-        self._drop_lost()
+        self._drop_idle([unit for unit in self._hand if unit.lost])
 
     def _succeed(self, unit: UnitInHand, end: AttemptEnd) -> None:
         if unit.context is None or end.result is None:
@@ -348,27 +367,7 @@ class StageLoop:
             self._tracker.committed(commits)
             self._checkpoints.passed("after_commit")
 
-    def _publish_signs(self) -> None:
-        due = self._signs.due()
-        signs = [
-            progress_message(self._bus, unit.task, unit.context.attempt, due[unit.task.unit_id])
-            for unit in self._hand
-            if unit.context is not None and unit.task.unit_id in due
-        ]
-        if signs:
-            self._bus.publish(signs)
-
-    # Backpressure and ends
-
-    def _pause_full_partitions(self, consumer: Consumer) -> None:
-        owned, unread = consumer.assignment(), self._intake.unread()
-        full: frozenset[TopicPartition] = frozenset(
-            source
-            for source in owned
-            if self._tracker.in_hand(source) + unread[source] >= self._settings.waiting_per_partition
-        )
-        consumer.pause(full)
-        consumer.resume(owned - full)
+    # Ends
 
     def _wind_down(self) -> None:
         """Stops new work; units at work end with what they have, the rest stays uncommitted."""
@@ -377,7 +376,7 @@ class StageLoop:
             log.info("stop_requested", in_hand=len(self._hand))
         for unit in self._hand:
             unit.cut_off()
-        self._hand = [unit for unit in self._hand if unit.at_work or unit.effect is not None]
+        self._drop_idle(list(self._hand))
 
     def _finished(self) -> bool:
         if self._abandon.is_set() or self.gave_up:
@@ -385,7 +384,7 @@ class StageLoop:
         if self._stopped_at is None:
             return False
         overdue = self._clock.monotonic() - self._stopped_at > self._settings.stop_seconds
-        return not self._hand or overdue
+        return not (self._hand or self._announcer.owes) or overdue
 
     def _consider_giving_up(self) -> None:
         limit = self._settings.give_up_seconds

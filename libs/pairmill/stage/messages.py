@@ -93,23 +93,29 @@ def ledger_partition(bus: Bus, job_id: str) -> int:
     return key_partition(job_id.encode(), bus.partitions(LEDGER_TOPIC))
 
 
-def progress_message(bus: Bus, task: UnitTask, attempt: str, rows: tuple[int, int] | None = None) -> Outgoing:
-    """Returns a sign of life of a unit: that it starts, or its rows (done, in all)."""
-    record = Progress(
-        job_id=task.job_id,
-        stage=task.stage,
-        unit_id=task.unit_id,
-        input_digest=task.input_digest,
-        attempt=attempt,
-        started=rows is None,
-        rows_done=rows[0] if rows else 0,
-        rows=rows[1] if rows else 0,
-    )
+def started_message(bus: Bus, task: UnitTask, attempt: str) -> Outgoing:
+    """Returns the sign that work on a unit starts; acknowledged before it does (U13)."""
+    return _sign_message(bus, task, attempt, Progress(started=True))
+
+
+def handed_back_message(bus: Bus, task: UnitTask, attempt: str) -> Outgoing:
+    """Returns the sign that a start came back without an end, and that nothing crashed."""
+    return _sign_message(bus, task, attempt, Progress(handed_back=True))
+
+
+def progress_message(bus: Bus, task: UnitTask, attempt: str, rows: tuple[int, int]) -> Outgoing:
+    """Returns a sign of life of a unit at work: its rows (done, in all)."""
+    return _sign_message(bus, task, attempt, Progress(rows_done=rows[0], rows=rows[1]))
+
+
+def _sign_message(bus: Bus, task: UnitTask, attempt: str, sign: Progress) -> Outgoing:
+    sign.job_id, sign.stage, sign.unit_id = task.job_id, task.stage, task.unit_id
+    sign.input_digest, sign.attempt = task.input_digest, attempt
     return Outgoing(
         topic=PROGRESS_TOPIC,
         partition=key_partition(task.job_id.encode(), bus.partitions(PROGRESS_TOPIC)),
         key=task.unit_id.encode(),
-        value=record.SerializeToString(),
+        value=sign.SerializeToString(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
@@ -18,6 +19,7 @@ class OffsetTracker:
     def __init__(self) -> None:
         self._delivered: dict[TopicPartition, dict[int, bool]] = {}
         self._commit: dict[TopicPartition, int] = {}
+        self._unfinished: Counter[TopicPartition] = Counter()
 
     def deliver(self, source: TopicPartition, offset: int) -> bool:
         """Notes a delivery; returns False if the offset is in hand already."""
@@ -25,14 +27,16 @@ class OffsetTracker:
         if offset in delivered:
             return False
         delivered[offset] = False
+        self._unfinished[source] += 1
         return True
 
     def finish(self, source: TopicPartition, offset: int) -> None:
         """Notes that the effect of a message is durable; ignored for partitions that were lost."""
         delivered = self._delivered.get(source)
-        if delivered is None or offset not in delivered:
+        if delivered is None or delivered.get(offset, True):
             return
         delivered[offset] = True
+        self._unfinished[source] -= 1
         for first in sorted(delivered):
             if not delivered[first]:
                 break
@@ -53,7 +57,8 @@ class OffsetTracker:
         """Drops what is known of partitions that are no longer owned; they are delivered again."""
         self._delivered = {source: known for source, known in self._delivered.items() if source in owned}
         self._commit = {source: offset for source, offset in self._commit.items() if source in owned}
+        self._unfinished = Counter({source: n for source, n in self._unfinished.items() if source in owned})
 
-    def in_hand(self, source: TopicPartition) -> int:
-        """Returns how many delivered messages of a partition are not finished."""
-        return sum(not finished for finished in self._delivered.get(source, {}).values())
+    def in_hand(self) -> Counter[TopicPartition]:
+        """Returns how many delivered messages of each partition are not finished."""
+        return +self._unfinished

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from pairmill.store.port import ObjectStore
 from pairmill.units import object_key
@@ -113,4 +113,13 @@ class Handler(Protocol):
 
     def close(self) -> None:
         """Ends child processes and connections."""
+        ...
+
+
+@runtime_checkable
+class PartitionsListener(Protocol):
+    """What a handler may be besides, if it has to know that other members worked on its partitions."""
+
+    def partitions_gained(self) -> None:
+        """Is called before work on partitions that this process did not own a moment ago (U10)."""
         ...

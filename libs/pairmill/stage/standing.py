@@ -55,7 +55,7 @@ class LedgerRegistry:
             return Standing(wanted=True)
         return Standing(
             wanted=follower.walk.is_wanted(task.unit_id, task.input_digest),
-            starts=follower.starts[task.unit_id, task.input_digest],
+            starts=follower.starts(task.unit_id, task.input_digest),
         )
 
     def _current(self, task: UnitTask) -> JobFollower | None:

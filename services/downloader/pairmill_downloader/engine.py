@@ -70,7 +70,10 @@ class Engine:
 
     def treat_all_as_contacted(self) -> None:
         """Says that other processes may have asked any host a moment ago (U10)."""
-        self._call(self.network().gate.all_contacted_now)
+        with self._lock:
+            network = self._network
+        if network is not None:  # to one that is still to be opened all hosts count so anyway
+            self._call(network.gate.all_contacted_now)
 
     def close(self) -> None:
         """Closes connections and ends the loop; a second call does nothing."""

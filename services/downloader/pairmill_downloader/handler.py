@@ -88,6 +88,10 @@ class DownloadHandler:
             follow_ups=effects.follow_ups,
         )
 
+    def partitions_gained(self) -> None:
+        """Treats every host as just contacted: another process may have been at it (U10)."""
+        self._parts.engine.treat_all_as_contacted()
+
     def self_test(self) -> None:
         """Examines known images in the child processes (U14)."""
         self._parts.check_examiner()
