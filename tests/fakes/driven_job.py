@@ -15,6 +15,7 @@ from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
 from pairmill_gateway.driver import JobDriver
 from pairmill_gateway.finisher import DatasetFinisher
+from pairmill_gateway.retention import Retention
 from pairmill_gateway.status import JobStatus
 from tests.fakes.bus_stages import BusStages
 from tests.fakes.clock import ManualClock
@@ -48,7 +49,7 @@ class Job:
     sink: LastStatus
     scratch: Path
 
-    def driver(self, store: ObjectStore | None = None) -> JobDriver:
+    def driver(self, store: ObjectStore | None = None, *, retention: Retention | None = None) -> JobDriver:
         """Returns a gateway as it is after a start."""
         finisher = DatasetFinisher(
             self.bus,
@@ -67,6 +68,7 @@ class Job:
             sink=self.sink,
             reissue_after_seconds=30.0,
             checkpoints=NoCheckpoints(),
+            retention=retention,
         )
 
     def drive(self, driver: JobDriver) -> None:

@@ -18,7 +18,7 @@ class GatewayConfig:
     status_file: Path  # where the latest status is written for whoever watches
     scratch: Path  # folder for what is put together when the job ends
     reissue_after_seconds: float = 30.0  # silence after which a lost unit is handed out again
-    poll_seconds: float = 0.1  # pause between two looks at the ledger when nothing happens
+    poll_seconds: float = 0.25  # longest pause between two looks at the ledger while nothing happens
     give_up_seconds: float | None = None  # end after so long an outage; unset waits for ever
     admin_port: int = 0  # port of /metrics, /livez and /readyz; 0 takes any free one
     log_level: str = "info"  # debug, info, warning or error

@@ -18,6 +18,7 @@ from pairmill_gateway.ends import end_message, find_end
 from pairmill_gateway.handout import HandOut
 from pairmill_gateway.healing import Healer
 from pairmill_gateway.ports import Finisher, StatusSink
+from pairmill_gateway.retention import Retention
 from pairmill_gateway.status import JobStatus, status_of
 from pairmill_protos.job.v1.job_pb2 import JobEnded
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, Stage, UnitTask
@@ -44,13 +45,16 @@ class JobDriver:
         sink: StatusSink,
         reissue_after_seconds: float,
         checkpoints: Checkpoints,
+        retention: Retention | None = None,
     ) -> None:
+        """`retention` is for a bus that does not forget by itself."""
         self._bus = bus
         self._store = store
         self._clock = clock
         self._finisher = finisher
         self._sink = sink
         self._checkpoints = checkpoints
+        self._retention = retention
         self._follower = JobFollower(bus, store, spec_ref)
         self._follower.catch_up()
         self._again = sum(task.rows for task in self._follower.root.repair_tasks(loader(store)))
@@ -61,6 +65,7 @@ class JobDriver:
         self._unwatched: deque[Expected] = deque()  # handed out by a stage, not noted by the healer yet
         self._next_heal = 0.0
         self._next_status = 0.0
+        self._has_news = True  # since the status was shown last
         self.ended: JobEnded | None = find_end(bus, self._follower.root.spec.job_id)
 
     @property
@@ -74,7 +79,8 @@ class JobDriver:
     def step(self) -> bool:
         """Does what can be done now; returns whether anything happened."""
         fed = self._follower.catch_up()
-        for progress in self._follower.catch_up_progress():
+        signs = self._follower.catch_up_progress()
+        for progress in signs:
             self._healer.sign_of_life(progress.unit_id)
         self._unwatched.extend(self._hand_out.add(self._follower.walk.take_expected()))
         while self._unwatched:
@@ -87,6 +93,9 @@ class JobDriver:
         self._heal()
         if (walk.finished or walk.cancelled) and self.ended is None:
             self._finish()
+        if self._retention is not None:
+            self._retention.apply(self._follower.progress_needed_from())
+        self._has_news |= bool(fed or published or signs)
         self._show()
         return bool(fed or published)
 
@@ -124,7 +133,6 @@ class JobDriver:
         if self._clock.monotonic() < self._next_heal:
             return
         self._next_heal = self._clock.monotonic() + _HEAL_SECONDS
-        self._follower.forget_closed()
         for task in self._healer.lost(list(self._follower.walk.open_units())):
             self._hand_out_again(task)
 
@@ -137,13 +145,16 @@ class JobDriver:
         ended = self._finisher.finish(self._follower)
         self._bus.publish([end_message(self._bus, ended)])
         self._checkpoints.passed("after_end")
-        self.ended = ended
+        self.ended, self._has_news = ended, True
         log.info("job_ended", job=ended.job_id, state=ended.state)
 
     def _show(self) -> None:
-        if self.ended is not None or self._clock.monotonic() >= self._next_status:
-            self._next_status = self._clock.monotonic() + _STATUS_SECONDS
-            self._sink.show(self.status)
+        if not self._has_news or (self.ended is None and self._clock.monotonic() < self._next_status):
+            return
+        self._next_status = self._clock.monotonic() + _STATUS_SECONDS
+        self._follower.forget_closed()
+        self._sink.show(self.status)
+        self._has_news = False
 
 
 def published_units(bus: Bus, job_id: str) -> frozenset[str]:

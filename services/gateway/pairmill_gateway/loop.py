@@ -18,6 +18,7 @@ from pairmill_protos.job.v1.job_pb2 import JobEnded
 log = structlog.get_logger(__name__)
 
 _LIVE_SECONDS = 60.0
+_REST_GROWTH = 1.4
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -35,7 +36,10 @@ class Driver(Protocol):
 
 
 class GatewayLoop:
-    """Drives one job. `open_driver` may fail for lack of bus or store, and is tried again."""
+    """Drives one job. `open_driver` may fail for lack of bus or store, and is tried again.
+
+    Between two turns it rests, for longer the longer nothing happens, up to `poll_seconds`.
+    """
 
     def __init__(
         self,
@@ -73,10 +77,14 @@ class GatewayLoop:
 
     def run(self) -> int:
         """Returns 0 when the job has ended or the process was told to stop, else `GAVE_UP`."""
+        rest = shortest = self._poll_seconds / 10
         while not (self._done or self._stop.is_set() or self.gave_up):
             self._last_turn = self._clock.monotonic()
-            if not self._turn():
-                self._clock.sleep(self._poll_seconds)
+            if self._turn():
+                rest = shortest
+            else:
+                self._clock.sleep(rest)
+                rest = min(rest * _REST_GROWTH, self._poll_seconds)
         return GAVE_UP if self.gave_up else 0
 
     def _turn(self) -> bool:

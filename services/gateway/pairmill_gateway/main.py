@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from pairmill import __version__
 from pairmill.bus.factory import open_bus
+from pairmill.bus.port import TopicPartition
 from pairmill.clock import SystemClock
 from pairmill.config import read_config
 from pairmill.dataset.source import DatasetFiles, FolderFiles, StoreFiles
@@ -22,6 +23,7 @@ from pairmill.store.factory import open_store
 from pairmill.store.port import ObjectStore
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.logs import configure_logging
+from pairmill.units import PROGRESS_TOPIC
 from pairmill_gateway.adapters.status_file import StatusFile
 from pairmill_gateway.config import GatewayConfig
 from pairmill_gateway.driver import JobDriver
@@ -30,6 +32,7 @@ from pairmill_gateway.janitor import Janitor, repair_inputs
 from pairmill_gateway.loop import GatewayLoop
 from pairmill_gateway.metrics import GatewayMetrics
 from pairmill_gateway.report import collect_facts, render_report
+from pairmill_gateway.retention import Retention
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
 _FILE = "file://"
@@ -54,6 +57,7 @@ def main(env: Mapping[str, str]) -> int:
             checkpoints,
         )
         sink = GatewayMetrics(registry, StatusFile(config.status_file))
+        retention = Retention(bus, TopicPartition(PROGRESS_TOPIC, 0), clock)
         janitor = Janitor(store, source, checkpoints)
         loop = GatewayLoop(
             lambda: JobDriver(
@@ -65,6 +69,7 @@ def main(env: Mapping[str, str]) -> int:
                 sink=sink,
                 reissue_after_seconds=config.reissue_after_seconds,
                 checkpoints=checkpoints,
+                retention=retention,
             ),
             lambda ended: janitor.sweep(ended.job_id, repair_inputs(store, spec_ref)),
             clock=clock,

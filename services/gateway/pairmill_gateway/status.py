@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import Final
 
 from pairmill.ledger.follower import JobFollower
@@ -35,7 +36,7 @@ class JobStatus:
 
     def as_dict(self) -> dict[str, object]:
         """Returns plain values for JSON."""
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def status_of(
@@ -50,7 +51,7 @@ def status_of(
     return JobStatus(
         job_id=follower.root.spec.job_id,
         state=state,
-        units_open=sum(1 for _ in walk.open_units()),
+        units_open=walk.open_count,
         units_closed=sum(walk.closings.values()),
         candidates=again + _rows(walk, Stage.STAGE_PLAN, Outcome.OUTCOME_PASSED),
         ended=_rows(walk, Stage.STAGE_DOWNLOAD, Outcome.OUTCOME_PASSED)
@@ -98,5 +99,6 @@ def _stage(stage: Stage.ValueType) -> str:
     return Stage.Name(stage).removeprefix("STAGE_").lower()
 
 
+@cache
 def _label(stage: Stage.ValueType, outcome: Outcome.ValueType, reason: Reason.ValueType) -> str:
     return "/".join(filter(None, (_stage(stage), outcome_name(outcome), reason_name(reason))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -46,6 +47,23 @@ def test_a_job_that_ended_is_swept_and_the_process_ends_well() -> None:
     swept: list[str] = []
     assert _loop(lambda: ScriptedDriver(True, False), swept).run() == 0
     assert swept == ["j"]
+
+
+def test_the_rest_between_two_turns_grows_while_nothing_happens() -> None:
+    clock, turns = ManualClock(), list[float]()
+
+    class Timed(ScriptedDriver):
+        def step(self) -> bool:
+            turns.append(clock.monotonic())
+            return super().step()
+
+    driver = Timed(*[False] * 20, True, False)
+    GatewayLoop(lambda: driver, lambda _: None, clock=clock, poll_seconds=0.25, give_up_seconds=None).run()
+    rests = [later - earlier for earlier, later in pairwise(turns)]
+    assert rests[0] < 0.05
+    assert max(rests) == pytest.approx(0.25)
+    assert rests[20] == 0, "what happened is followed up at once"
+    assert rests[21] == pytest.approx(rests[0])
 
 
 def test_a17_a_full_disk_is_waited_out() -> None:
