@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pairmill.stage.port import Handler
 from pairmill.stage.standing import LedgerRegistry
 from pairmill.store.factory import open_store
 from pairmill.telemetry.admin import AdminServer
+from pairmill.telemetry.checks import PingCheck
 from pairmill.telemetry.metrics import StageMetrics
 from pairmill.units import STAGE_TOPICS
 
@@ -59,17 +61,27 @@ def run_stage(
     registry: CollectorRegistry,
 ) -> int:
     """Runs a handler as a service until it is told to stop; returns the process's exit code."""
+    with closing(handler):  # before the last log line, which counts the children that have ended
+        code, protocol_seconds = _run_loop(config, handler, name, group, registry)
+    log.info("service_stopped", exit_code=code, **cpu_spent(protocol_seconds))
+    return code
+
+
+def _run_loop(
+    config: ServiceConfig, handler: Handler, name: str, group: str, registry: CollectorRegistry
+) -> tuple[int, float]:
+    """Returns the exit code and the CPU seconds of this thread, which does nothing but protocol."""
+    clock = SystemClock()
     with ExitStack() as stack:
         bus = stack.enter_context(open_bus(config.bus_url))
         store = stack.enter_context(open_store(config.store_url))
-        stack.callback(handler.close)
         loop = StageLoop(
             _loop_settings(config, handler, group),
             handler,
             bus=bus,
             store=store,
             registry=LedgerRegistry(bus, store),
-            clock=SystemClock(),
+            clock=clock,
             observer=StageMetrics(registry, service=name),
             checkpoints=checkpoints_of(config.kill_at),
         )
@@ -78,20 +90,22 @@ def run_stage(
                 port=config.admin_port,
                 registry=registry,
                 live={"loop": loop.is_live},
-                ready={"loop": loop.is_ready},
+                ready={
+                    "loop": loop.is_ready,
+                    "bus": PingCheck(bus.ping, clock),
+                    "store": PingCheck(store.ping, clock),
+                },
             )
         )
         _stop_on_signals(loop.request_stop)
         if config.watch_stdin:
             end_with_parent()
         log.info("service_started", group=group, member=config.member)
-        protocol_started = time.thread_time()
+        started = time.thread_time()
         code = loop.run()
-        protocol_seconds = time.thread_time() - protocol_started
         if code == GAVE_UP:
             leave_reason(config.reason_file, loop.gave_up)
-        log.info("service_stopped", exit_code=code, **cpu_spent(protocol_seconds))
-        return code
+        return code, time.thread_time() - started
 
 
 def cpu_spent(protocol_seconds: float) -> dict[str, float]:
@@ -103,8 +117,22 @@ def cpu_spent(protocol_seconds: float) -> dict[str, float]:
     return {
         "protocol_cpu_seconds": round(protocol_seconds, 3),
         "cpu_seconds": round(sum(usage.ru_utime + usage.ru_stime for usage in spent), 3),
-        "peak_memory_bytes": spent[0].ru_maxrss * 1024,
+        "peak_memory_bytes": peak_memory_bytes(),
     }
+
+
+def peak_memory_bytes(status: Path = Path("/proc/self/status")) -> int:
+    """Returns the most memory that this program had resident.
+
+    Not `ru_maxrss`, where the kernel tells otherwise: that survives exec, so a program that is started by
+    a larger one begins with the other's figure.
+    """
+    try:
+        found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    kibibytes = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kibibytes * 1024
 
 
 def exit_code_of(main: Callable[[Mapping[str, str]], int], env: Mapping[str, str] = os.environ) -> int:
