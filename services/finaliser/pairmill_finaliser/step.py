@@ -19,6 +19,7 @@ from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import FinaliseInput, ObjectRef, References
 
 BATCH_ROWS: Final = 65_536
+DICTIONARY_ROWS: Final = 1024  # in shorter files dictionaries take more time than they save bytes
 FOLDER: Final = "steps/finalise"
 
 
@@ -71,7 +72,7 @@ class Step:
     def put_table(self, key: str, table: pa.Table, role: str, partition: int) -> ObjectRef:
         """Stores a table as parquet."""
         path = self.context.scratch / "out.parquet"
-        pq.write_table(table, path, compression="zstd")
+        pq.write_table(table, path, compression="zstd", use_dictionary=len(table) >= DICTIONARY_ROWS)
         return self.context.put_file(key, path, role=role, rows=len(table), partition=partition)
 
     def check(self) -> None:
@@ -95,8 +96,10 @@ class Step:
 
     def _tables(self, ref: ObjectRef, columns: list[str] | None) -> Iterator[pa.Table]:
         with pq.ParquetFile(self.context.fetch(ref)) as file:
-            known = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=known):
+            names = file.schema_arrow.names
+            known = names if columns is None else [name for name in columns if name in names]
+            # Most files are small: handing their columns to threads costs more than decoding them.
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=known, use_threads=False):
                 self.check()
                 yield pa.Table.from_batches([batch])
 
