@@ -11,6 +11,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+
 from pairmill.bus.port import Message, TopicPartition
 from pairmill.clock import Clock
 from pairmill.errors import CorruptObjectError, InvalidRecordError, ObjectMissingError
@@ -22,6 +24,8 @@ from pairmill.stage.offsets import OffsetTracker
 from pairmill.stage.specs import SpecCache, waiting_seconds
 from pairmill.store.port import ObjectStore
 from pairmill_protos.unit.v1.unit_pb2 import Stage
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Intake:
                 self.poison.append(Poison(message, InvalidRecordError(str(error))))
             return None
         if group_of_job(self._stage, spec) != self._group:
-            self._pass_over(message)
+            self._pass_over(message, group_of_job(self._stage, spec))
             return None
         wait = waiting_seconds(task, spec)
         return UnitInHand(
@@ -90,8 +94,9 @@ class Intake:
             backoff=Backoff(self._clock),
         )
 
-    def _pass_over(self, message: Message) -> None:
+    def _pass_over(self, message: Message, group: str) -> None:
         """Commits past a task that members of another group read as well, and work on (U17)."""
+        log.info("task_passed_over", topic=message.topic, offset=message.offset, group=group)
         if self._tracker.deliver(message.source, message.offset):
             self._tracker.finish(message.source, message.offset)
             self.passed_over += 1

@@ -160,7 +160,7 @@ class StageLoop:
         """For how long a poll may wait for messages."""
         if self._backoff.failures:
             return self._settings.poll_seconds
-        if any(unit.ended or unit.effect for unit in self._hand):
+        if any(unit.ended or unit.effect for unit in self._hand) or self._tracker.commits():
             return 0.0
         at_work = sum(unit.at_work for unit in self._hand)
         busy = at_work in (len(self._hand), self._settings.units_in_flight)

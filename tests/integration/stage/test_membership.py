@@ -31,6 +31,15 @@ def test_the_end_of_a_unit_and_a_stop_end_a_poll(stack: Stack) -> None:
     assert len(stack.ledger()) == 4
 
 
+def test_a10_tasks_without_work_wait_for_no_poll(stack: Stack) -> None:
+    for _ in range(5):
+        stack.publish(stack.tasks)
+    handler = ToyHandler(one_row)
+    with running(stack.loop(handler, units_in_flight=1, poll_seconds=600.0)):
+        wait_until(lambda: stack.lag() == 0)
+    assert len(handler.seen) == 12
+
+
 def admit_elsewhere(stack: Stack, rules_version: str) -> tuple[JobSpec, UnitTask]:
     """Returns the spec and first task of a job like the stack's, pinned to other rules."""
     spec = JobSpec.FromString(stack.admission.spec.SerializeToString())
