@@ -75,4 +75,6 @@ def is_plain(text: str) -> bool:
         return ("&" not in text) and (text.isprintable() or not _UNUSUAL.search(text))
     if _UNUSUAL.search(text):
         return False
-    return unicodedata.is_normalized("NFC", text) and not is_bad(text)
+    if not unicodedata.is_normalized("NFC", text) or is_bad(text):
+        return False
+    return not is_bad(" ".join(text.split()))  # a blank may be half of what was decoded wrongly

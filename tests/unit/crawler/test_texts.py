@@ -76,6 +76,10 @@ def test_the_short_way_for_plain_texts_gives_what_the_whole_repair_gives(raw: st
         assert repair_fully(raw) == " ".join(raw.split())
 
 
+def test_b9_a_blank_that_was_half_of_a_letter_is_seen_as_one() -> None:
+    assert repair("\u00c2\r0") == repair_fully("\u00c2\r0") == repair("\u00c2 0")
+
+
 def test_b9_limits_hold_for_the_repaired_text() -> None:
     links = [
         image("/short.jpg", "  ab&amp;\x00 "),
