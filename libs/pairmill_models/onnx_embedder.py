@@ -12,9 +12,9 @@ from pairmill_models.embedder import Floats, Pixels
 from pairmill_models.onnx_session import OnnxGraph
 from pairmill_models.tokenizer import TextTokenizer, Tokens
 
-_IMAGES_PER_CALL: Final = 32
+_IMAGES_PER_CALL: Final = 16
 _TEXTS_PER_CALL: Final = 64
-_TOKENS_PER_CALL: Final = 1024  # padding included; what a call needs of memory goes with them
+_TOKENS_PER_CALL: Final = 512  # padding included; what a call needs of memory goes with them
 _LENGTH_STEP: Final = 8  # texts of one call differ in length by less than this
 
 
