@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _HEAL_SECONDS = 2.0
 _STATUS_SECONDS = 0.5
+_SIGNS_SECONDS = 0.5  # signs of life show in the status and stay healing, neither of which is in a hurry
 _SCAN = 1000
 _HANDED_OUT = (Stage.STAGE_CRAWL, Stage.STAGE_PLAN, Stage.STAGE_FINALISE)
 
@@ -63,6 +64,7 @@ class JobDriver:
         self._published = published_units(bus, self._follower.root.spec.job_id)
         self._resumed_at = self._follower.last_place()
         self._unwatched: deque[Expected] = deque()  # handed out by a stage, not noted by the healer yet
+        self._next_signs = 0.0
         self._next_heal = 0.0
         self._next_status = 0.0
         self._has_news = True  # since the status was shown last
@@ -79,9 +81,7 @@ class JobDriver:
     def step(self) -> bool:
         """Does what can be done now; returns whether anything happened."""
         fed = self._follower.catch_up()
-        signs = self._follower.catch_up_progress()
-        for progress in signs:
-            self._healer.sign_of_life(progress.unit_id)
+        signs = self._hear_signs()
         self._unwatched.extend(self._hand_out.add(self._follower.walk.take_expected()))
         while self._unwatched:
             self._watch(self._unwatched[0].task)
@@ -93,11 +93,21 @@ class JobDriver:
         self._heal()
         if (walk.finished or walk.cancelled) and self.ended is None:
             self._finish()
-        if self._retention is not None:
-            self._retention.apply(self._follower.progress_needed_from())
         self._has_news |= bool(fed or published or signs)
         self._show()
         return bool(fed or published)
+
+    def _hear_signs(self) -> int:
+        """Reads the new signs of life, if it is time; returns how many there were."""
+        if self._clock.monotonic() < self._next_signs:
+            return 0
+        signs = self._follower.catch_up_progress()
+        for progress in signs:
+            self._healer.sign_of_life(progress.unit_id)
+        if self._retention is not None:
+            self._retention.apply(self._follower.progress_needed_from())
+        self._next_signs = self._clock.monotonic() + _SIGNS_SECONDS
+        return len(signs)
 
     def _publish(self, units: list[Expected]) -> int:
         """Publishes units that are open and were not published before a restart."""

@@ -77,7 +77,7 @@ class GatewayLoop:
 
     def run(self) -> int:
         """Returns 0 when the job has ended or the process was told to stop, else `GAVE_UP`."""
-        rest = shortest = self._poll_seconds / 10
+        rest = shortest = self._poll_seconds / 4
         while not (self._done or self._stop.is_set() or self.gave_up):
             self._last_turn = self._clock.monotonic()
             if self._turn():

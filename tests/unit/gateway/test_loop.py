@@ -60,7 +60,7 @@ def test_the_rest_between_two_turns_grows_while_nothing_happens() -> None:
     driver = Timed(*[False] * 20, True, False)
     GatewayLoop(lambda: driver, lambda _: None, clock=clock, poll_seconds=0.25, give_up_seconds=None).run()
     rests = [later - earlier for earlier, later in pairwise(turns)]
-    assert rests[0] < 0.05
+    assert rests[0] < 0.1
     assert max(rests) == pytest.approx(0.25)
     assert rests[20] == 0, "what happened is followed up at once"
     assert rests[21] == pytest.approx(rests[0])
