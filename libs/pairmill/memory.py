@@ -14,7 +14,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Final
 
 _MAPPED_FROM_BYTES: Final = 2**20
-_KEPT_BYTES: Final = 2 * 2**20
+_KEPT_BYTES: Final = 8 * 2**20  # less would have each decoded picture paid for with page faults
 _ARENAS: Final = 2
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
