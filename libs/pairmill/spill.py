@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-MAX_ROWS_IN_MEMORY: Final = 262_144
-MAX_BYTES_IN_MEMORY: Final = 128 * 2**20
+MAX_ROWS_IN_MEMORY: Final = 131_072
+MAX_BYTES_IN_MEMORY: Final = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
