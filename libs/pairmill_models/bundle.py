@@ -175,16 +175,21 @@ class _CardFile(BundleCard):
     files: dict[str, FileFacts]
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, *, wanted_digest: str = "") -> Bundle:
     """Returns the bundle in a folder after reading every file of it.
 
     Raises ConfigurationError naming each file that is missing, has other bytes than the card says, or lies
-    outside the folder, and what is wrong with the card itself.
+    outside the folder, what is wrong with the card itself, and a bundle that is not the one wanted.
     """
     card, files, digest = _read_card(folder)
     problems = [*_problems_of_card(card, files), *_problems_of_files(folder, files)]
     if problems:
         raise ConfigurationError("\n".join(f"bundle: {folder}: {problem}" for problem in problems))
+    if wanted_digest not in ("", digest):
+        raise ConfigurationError(
+            f"bundle: {folder}: holds {digest[:12]}, the job is pinned to {wanted_digest[:12]}; "
+            "put back the bundle that the job was started with"
+        )
     return Bundle(folder=folder, digest=digest, card=card, files=files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import structlog
@@ -152,6 +153,7 @@ class JobDriver:
         self._healer.note(task)
 
     def _finish(self) -> None:
+        log.info("work_finished", cpu_seconds=round(time.process_time(), 3))
         ended = self._finisher.finish(self._follower)
         self._bus.publish([end_message(self._bus, ended)])
         self._checkpoints.passed("after_end")

@@ -13,6 +13,7 @@ class InferenceConfig:
     """How an inference process works."""
 
     bundle: Path  # folder of the model bundle; jobs pinned to another one are not taken
+    bundle_digest: str = ""  # digest that the bundle has to have; empty takes any
     model_threads: int = 1  # cores that the model uses
     block_rows: int = 128  # pairs decoded, embedded and written together
     block_bytes: int = 64 * 2**20  # most bytes of a block's stored images

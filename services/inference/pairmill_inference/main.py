@@ -23,7 +23,7 @@ def main(env: Mapping[str, str]) -> int:
     service, config = read_configs(env, ServiceConfig, InferenceConfig)
     configure_logging(service.log_level, service="inference", version=__version__)
     registry = CollectorRegistry()
-    bundle = load_bundle(config.bundle)
+    bundle = load_bundle(config.bundle, wanted_digest=config.bundle_digest)
     handler = EmbedHandler(embed_parts(config, bundle, InferenceMetrics(registry)))
     group = stage_group(handler.stage, bundle_digest=bundle.digest)
     return run_stage(service, handler, name="inference", group=group, registry=registry)

@@ -11,4 +11,5 @@ class ScorerConfig:
     """How a scorer process works."""
 
     bundle: Path  # folder of the model bundle; jobs pinned to another one are not taken
+    bundle_digest: str = ""  # digest that the bundle has to have; empty takes any
     block_rows: int = 4096  # rows scored at once

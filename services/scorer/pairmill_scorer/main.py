@@ -23,7 +23,7 @@ def main(env: Mapping[str, str]) -> int:
     service, config = read_configs(env, ServiceConfig, ScorerConfig)
     configure_logging(service.log_level, service="scorer", version=__version__)
     registry = CollectorRegistry()
-    bundle = load_bundle(config.bundle)
+    bundle = load_bundle(config.bundle, wanted_digest=config.bundle_digest)
     handler = ScoreHandler(score_parts(config, bundle, ScorerMetrics(registry).scored))
     group = stage_group(handler.stage, bundle_digest=bundle.digest)
     return run_stage(service, handler, name="scorer", group=group, registry=registry)

@@ -48,6 +48,7 @@ def _worker(
     }
     if stage in WITH_BUNDLE and options.bundle is not None:
         env["PAIRMILL_BUNDLE"] = str(options.bundle)
+        env["PAIRMILL_BUNDLE_DIGEST"] = admission.spec.bundle.digest
     first = options.first_env.get(stage, {}) if number == 0 else {}
     return ChildSpec(name=name, module=f"pairmill_{stage}", env=env, first_env=first)
 

@@ -82,6 +82,12 @@ def test_one_flipped_byte_in_any_file_is_found(folder: Path, original: Bundle) -
     assert load_bundle(folder).digest == original.digest
 
 
+def test_f6_a_bundle_that_is_not_the_one_wanted_is_refused(folder: Path, original: Bundle) -> None:
+    assert load_bundle(folder, wanted_digest=original.digest) == load_bundle(folder)
+    with pytest.raises(ConfigurationError, match="pinned to 00000000"):
+        load_bundle(folder, wanted_digest="0" * 64)
+
+
 def test_everything_wrong_is_said_at_once(folder: Path) -> None:
     (folder / "text.onnx").unlink()
     (folder / "image.onnx").write_bytes(b"")
