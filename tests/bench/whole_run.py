@@ -9,11 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Final
-
-import pyarrow.parquet as pq
 
 from pairmill_models.bundle import load_bundle
 from pairmill_models.tiny import bundle_path
@@ -131,7 +128,7 @@ def _protocol(out: Path, gateway: GatewayTrace, cpu_seconds: float) -> Sample:
     """Returns what bus and ledger took of the run's processor time."""
     loops = loops_cpu(out / ".pairmill" / "logs")
     stages = sum(loops.values())
-    driving = gateway.cpu_until(last_unit_end(out))
+    driving = driving_cpu(out / ".pairmill" / "logs")
     return {
         CPU: cpu_seconds,
         PROTOCOL_SHARE: 100 * (stages + driving - gateway.start_cpu) / cpu_seconds,
@@ -156,14 +153,11 @@ def loops_cpu(logs: Path) -> dict[str, float]:
     return seconds
 
 
-def last_unit_end(out: Path) -> float:
-    """Returns when the last unit of a run ended, in seconds since the epoch."""
-    moments: list[float] = []
-    for path in sorted((out / "ledger").glob("*.parquet")):
-        for moment in pq.read_table(path, columns=["finished_at"]).column(0).drop_null().to_pylist():
-            assert isinstance(moment, datetime)
-            moments.append(moment.timestamp())
-    return max(moments)
+def driving_cpu(logs: Path) -> float:
+    """Returns the gateway's processor time until the job's last unit had ended, from its log."""
+    lines = (logs / "gateway.log").read_text().splitlines()
+    found = [json.loads(line)["cpu_seconds"] for line in lines if '"work_finished"' in line]
+    return float(found[-1])
 
 
 def _by_service(roles: Mapping[str, Trace]) -> Sample:
