@@ -38,12 +38,23 @@ def build_spec(request: JobRequest, bundle: Bundle) -> JobSpec:
         fill_bundle_thresholds(spec, bundle)
     if request.sample_rate is not None:
         spec.plan.sample_rate = request.sample_rate
-    if request.limit is not None:
-        if request.limit < 1:
-            raise ConfigurationError(f"--limit: {request.limit} is too small; at least 1")
-        spec.plan.limit_per_range = -(-request.limit // spec.plan.ranges)
     apply_settings(spec, dict(request.settings))
+    if request.limit is not None:
+        set_limit(spec, request.limit, keep_ranges="plan.ranges" in request.settings)
     return spec
+
+
+def set_limit(spec: JobSpec, limit: int, *, keep_ranges: bool) -> None:
+    """Limits the candidates of every wave, shared among its ranges; raises ConfigurationError below 1.
+
+    Candidates are spread unevenly over ranges, and what one has too few of no other makes up for. So a
+    small limit gets few ranges, up to a unit's worth of rows only one, unless their number was asked for.
+    """
+    if limit < 1:
+        raise ConfigurationError(f"--limit: {limit} is too small; at least 1")
+    if not keep_ranges:
+        spec.plan.ranges = min(spec.plan.ranges, max(1, limit // max(1, spec.plan.unit_rows)))
+    spec.plan.limit_per_range = -(-limit // max(1, spec.plan.ranges))
 
 
 def fill_bundle_thresholds(spec: JobSpec, bundle: Bundle) -> None:

@@ -52,10 +52,22 @@ def test_an_unknown_profile_names_those_there_are() -> None:
         build_spec(JobRequest(wats=["/a"], profile="laion"), BUNDLE)
 
 
-def test_a_limit_is_spread_over_the_ranges() -> None:
+def test_a_small_limit_holds_to_the_candidate() -> None:
     spec = build_spec(JobRequest(wats=["/a"], limit=20), BUNDLE)
-    assert spec.plan.limit_per_range * spec.plan.ranges >= 20
-    assert (spec.plan.limit_per_range - 1) * spec.plan.ranges < 20
+    assert (spec.plan.ranges, spec.plan.limit_per_range) == (1, 20)
+
+
+def test_a_large_limit_is_spread_over_the_ranges() -> None:
+    spec = build_spec(JobRequest(wats=["/a"], limit=200_001), BUNDLE)
+    assert (spec.plan.ranges, spec.plan.limit_per_range) == (8, 25_001)
+
+
+def test_ranges_that_were_asked_for_stay_under_a_limit() -> None:
+    spec = build_spec(JobRequest(wats=["/a"], limit=20, settings={"plan.ranges": "4"}), BUNDLE)
+    assert (spec.plan.ranges, spec.plan.limit_per_range) == (4, 5)
+
+
+def test_a_limit_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="--limit"):
         build_spec(JobRequest(wats=["/a"], limit=0), BUNDLE)
 

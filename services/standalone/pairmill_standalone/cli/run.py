@@ -75,7 +75,9 @@ def run(
     profile: Annotated[str, typer.Option(help="default, laion-5b or everything.")] = "default",
     bundle: BundleOption = None,
     settings: Settings = None,
-    limit: Annotated[int | None, typer.Option(help="About that many candidates per wave, no more.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most that many candidates per wave; of large numbers only about.")
+    ] = None,
     sample: Annotated[float | None, typer.Option(help="Share of candidates to take, by sample_id.")] = None,
     workers: Workers = None,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of the work topics of a new run.")] = 8,
