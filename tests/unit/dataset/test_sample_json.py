@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pyarrow as pa
 
 from pairmill.dataset.sample_json import sample_json
 
-SCHEMA = pa.schema(
-    [
-        pa.field("text", pa.string()),
-        pa.field("width", pa.int32()),
-        pa.field("confidence", pa.float32()),
-    ]
-)
+FIELDS: list[pa.Field[Any]] = [
+    pa.field("text", pa.string()),
+    pa.field("width", pa.int32()),
+    pa.field("confidence", pa.float32()),
+]
+SCHEMA = pa.schema(FIELDS)
 
 
 def test_an_unknown_value_keeps_the_type_of_its_column() -> None:
