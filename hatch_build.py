@@ -17,7 +17,7 @@ from typing import Any
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 except ImportError:  # run as a script from an environment without the build backend
-    BuildHookInterface = object  # type: ignore[assignment, misc]
+    BuildHookInterface = object  # type: ignore[assignment, misc] # only its name is needed then
 
 ROOT = Path(__file__).resolve().parent
 SCHEMAS = ROOT / "protos"
@@ -72,7 +72,7 @@ def _move_under_own_name(staging: Path) -> None:
     (staging / "py.typed").touch()
 
 
-class ProtoBuildHook(BuildHookInterface):  # type: ignore[misc, type-arg, unused-ignore]
+class ProtoBuildHook(BuildHookInterface):  # type: ignore[misc, type-arg, unused-ignore] # may be object
     """Runs the generator before any wheel or editable install is made."""
 
     PLUGIN_NAME = "custom"
