@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -85,7 +86,8 @@ def _numbers_of(group: Group) -> tuple[int, int, int]:
 def training_examples(seed: int, pairs: int, *, processes: int) -> Iterator[Example]:
     """Yields `2 * pairs` examples: each scene is followed by one that differs from it in one respect."""
     blocks = [range(start, min(start + _BLOCK, pairs)) for start in range(0, pairs, _BLOCK)]
-    with ProcessPoolExecutor(processes) as pool:
+    spawned = multiprocessing.get_context("spawn")  # a fork would copy locks that OpenCV's threads hold
+    with ProcessPoolExecutor(processes, spawned) as pool:
         for block in pool.map(partial(_training_block, seed), blocks):
             yield from block
 
