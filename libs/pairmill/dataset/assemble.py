@@ -68,7 +68,7 @@ def assemble(job: EndedJob, source: DatasetFiles, put: Put, scratch: Path) -> Ma
 def _write_ledger(job: EndedJob, path: Path) -> tuple[int, list[ObjectRef]]:
     """Writes the ledger file; returns its rows and the long lists that a walk over it reads."""
     spec = job.walk.root.spec
-    listed = {ref.key: ref for ref in (spec.wat_list, spec.base.rows) if ref.key}
+    listed = {ref.key: ref for ref in (spec.wat_list, spec.plan.exclusion_list, spec.base.rows) if ref.key}
 
     def counted() -> Iterator[tuple[int, LedgerRecord]]:
         for place, record in job.records:

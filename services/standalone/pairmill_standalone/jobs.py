@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pairmill.errors import ConfigurationError
@@ -12,6 +12,7 @@ from pairmill.jobspec.settings import apply_settings
 from pairmill_gateway.admission import Admission, WatList, admit, normalise_wats
 from pairmill_models.bundle import Bundle
 from pairmill_protos.job.v1.job_pb2 import JobSpec
+from pairmill_standalone.exclusions import exclusion_ref, read_exclusions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class JobRequest:
     settings: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None
     sample_rate: float | None = None
+    exclude: Path | None = None  # file with URLs or ids that are left out
 
 
 def build_spec(request: JobRequest, bundle: Bundle) -> JobSpec:
@@ -69,7 +71,13 @@ def fill_bundle_thresholds(spec: JobSpec, bundle: Bundle) -> None:
 
 def admit_request(request: JobRequest, bundle: Bundle) -> Admission:
     """Returns the pinned job of a request; raises ConfigurationError with everything wrong."""
-    return admit(build_spec(request, bundle), tuple(request.wats))
+    spec = build_spec(request, bundle)
+    if request.exclude is None:
+        return admit(spec, tuple(request.wats))
+    listed = read_exclusions(request.exclude)
+    spec.plan.exclusion_list.CopyFrom(exclusion_ref(listed))
+    admission = admit(spec, tuple(request.wats))
+    return replace(admission, objects={**admission.objects, spec.plan.exclusion_list.key: listed})
 
 
 def collect_wats(named: Sequence[str], lists: Sequence[Path]) -> WatList:

@@ -79,6 +79,9 @@ def run(
         int | None, typer.Option(help="At most that many candidates per wave; of large numbers only about.")
     ] = None,
     sample: Annotated[float | None, typer.Option(help="Share of candidates to take, by sample_id.")] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="A file with URLs or url_ids, one a line, that are left out.")
+    ] = None,
     workers: Workers = None,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of the work topics of a new run.")] = 8,
     state_dir: StateDir = None,
@@ -103,6 +106,7 @@ def run(
             settings=parse_assignments(settings or ()),
             limit=limit,
             sample_rate=sample,
+            exclude=exclude,
         )
         chosen = bundle_or_tiny(bundle)
         options = RunOptions(
