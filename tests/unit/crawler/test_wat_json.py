@@ -160,6 +160,8 @@ def _mutated(seed: int) -> bytes:
     )
     for _ in range(draw.randrange(4)):
         places = list(_places(doc))
+        if not places:
+            break  # the whole document was deleted: there is nothing left to damage
         holder, key = draw.choice(places)
         if draw.random() < 0.2:
             del holder[key]
