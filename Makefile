@@ -7,10 +7,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 OUT ?= out/demo
+# Whole runs at once: they wait for hosts most of the time.
+E2E_RUNS ?= 2
 SOURCES := libs services tests hatch_build.py
 
 .PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-faults \
-        test-readers check fmt bench docs clean distclean
+        check fmt bench docs clean distclean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,10 +48,10 @@ test-integration: setup ## Services against real parts on loopback
 	$(BIN)/python -m pytest -q tests/integration
 
 test-e2e: setup ## Whole runs: truth, audit, readers, a few seeded kills
-	$(BIN)/python -m pytest -q tests/e2e -m 'not long'
+	$(BIN)/python -m pytest -q tests/e2e -m 'not long' -n $(E2E_RUNS)
 
 test-faults: setup ## The long form: whole runs under every fault of docs/reliability.md
-	$(BIN)/python -m pytest -q tests/e2e -m 'faults or long' --timeout 1800
+	$(BIN)/python -m pytest -q tests/e2e -m 'faults or long' -n $(E2E_RUNS) --timeout 1800
 
 check: setup ## Lint, formats and types; changes nothing
 	$(BIN)/ruff check $(SOURCES)
