@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -73,7 +74,7 @@ def measure(table: Path, out: Path, port: int) -> Sample:
     if summary.failed:
         raise RuntimeError(f"not every image was downloaded: {dict(summary.failed)}")
     pixels = sum(
-        shard.column("original_width").to_numpy() @ shard.column("original_height").to_numpy()
+        int(np.dot(*(shard.column(name).to_numpy().astype(np.int64) for name in shard.column_names)))
         for shard in (
             pq.read_table(path, columns=["original_width", "original_height"])
             for path in sorted(out.glob("*.parquet"))
