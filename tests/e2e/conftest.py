@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pairmill_models.bundle import load_bundle
 from pairmill_models.tiny import bundle_path
 from pairmill_standalone.demo import prepare_demo_world
 from pairmill_synthweb.prepare import PreparedWorld
+from pairmill_synthweb.serving.journal import HostRecord, Violation
 from tests.e2e.runs import CANDIDATES, SEED, Served, serving
 
 
@@ -22,6 +23,8 @@ class Undisturbed:
 
     out: Path
     seconds: float
+    violations: Sequence[Violation]  # requests that should not have been made
+    hosts: Mapping[str, HostRecord]
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +46,8 @@ def undisturbed(prepared: PreparedWorld, tmp_path_factory: pytest.TempPathFactor
     with serving(prepared) as served:
         start = clock.monotonic()
         end = served.run(out)
-    assert end["state"] in ("complete", "incomplete"), end
-    assert end["restarts"] == 0, end
-    return Undisturbed(out=out, seconds=clock.monotonic() - start)
+        seconds = clock.monotonic() - start
+        journal = served.web.journal
+        violations, hosts = journal.violations(), journal.hosts()
+    assert (end["state"], end["restarts"]) == ("incomplete", 0), end  # one WAT of the world ends early
+    return Undisturbed(out=out, seconds=seconds, violations=violations, hosts=hosts)

@@ -15,9 +15,19 @@ from typing import Any, Final
 import psutil
 
 from pairmill_models.tiny import bundle_path
+from pairmill_standalone.run import read_status
+from pairmill_standalone.workspace import STATE_FOLDER
 from pairmill_synthweb.prepare import FAILURES_FILE, PreparedWorld
+from pairmill_synthweb.web import SyntheticWeb
 from tests.e2e.command import SECONDS, pairmill
 from tests.e2e.hooked_run import Order
+from tests.fakes.processes import wait_until
+
+SEED: Final = 7
+"""Of the synthetic web that the tests run over."""
+
+CANDIDATES: Final = 420
+"""Just enough for every kind of link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +35,12 @@ class Served:
     """A synthetic web that is up, and the runs over it."""
 
     prepared: PreparedWorld
-    downloader_env: Mapping[str, str]
+    web: SyntheticWeb
+
+    @property
+    def downloader_env(self) -> Mapping[str, str]:
+        """What a downloader has to be told to find the web."""
+        return self.web.downloader_env
 
     def order(self, out: Path, **changes: Any) -> Order:
         """Returns the order of a run into a folder; `changes` are fields of `Order`."""
@@ -51,7 +66,7 @@ def serving(prepared: PreparedWorld) -> Iterator[Served]:
     """Serves a synthetic web of which nothing was asked before."""
     (prepared.folder / FAILURES_FILE).unlink(missing_ok=True)
     with prepared.web() as web:
-        yield Served(prepared=prepared, downloader_env=web.downloader_env)
+        yield Served(prepared=prepared, web=web)
 
 
 @contextmanager
@@ -98,6 +113,52 @@ def kill_whole(process: subprocess.Popen[str]) -> None:
     psutil.wait_procs(family[1:], timeout=10)
 
 
+@contextmanager
+def second_gateway(process: subprocess.Popen[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts another gateway on the job of a run, told the same as the run's own but for its files."""
+    family = psutil.Process(process.pid).children()
+    first = next(child for child in family if "pairmill_gateway" in child.cmdline())
+    folder.mkdir()
+    own = {
+        "PAIRMILL_STATUS_FILE": str(folder / "status.json"),
+        "PAIRMILL_SCRATCH": str(folder / "scratch"),
+        "PAIRMILL_REASON_FILE": str(folder / "reason"),
+    }
+    with subprocess.Popen(
+        first.cmdline(),
+        env={**first.environ(), **own},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as second:
+        try:
+            yield second
+        finally:
+            second.kill()
+
+
+def killed_after(order: Order, seconds: float) -> bool:
+    """Starts a run and kills all of it so long afterwards; returns False if it had ended before."""
+    with started(order) as process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            kill_whole(process)
+            return True
+    return False
+
+
+def wait_for_candidates(process: subprocess.Popen[str], out: Path, ended: int) -> None:
+    """Waits until the download of so many candidates has ended, with the run still at work."""
+
+    def is_there() -> bool:
+        assert process.poll() is None, "the run ended before"
+        status = read_status(out / STATE_FOLDER / "status.json") or {}
+        return int(str(status.get("ended", 0))) >= ended
+
+    wait_until(is_there, SECONDS)
+
+
 def train_digests(out: Path) -> dict[str, str]:
     """Returns the SHA-256 of every tar of `train/` by its path."""
     return {
@@ -115,10 +176,3 @@ def assert_same_dataset(undisturbed: Path, disturbed: Path) -> None:
     digests = train_digests(undisturbed)
     assert digests
     assert train_digests(disturbed) == digests
-
-
-SEED: Final = 7
-"""Of the synthetic web that the tests run over."""
-
-CANDIDATES: Final = 420
-"""Just enough for every kind of link."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,15 @@ from pairmill_models.bundle import load_bundle
 from pairmill_models.tiny import bundle_path
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from tests.e2e.conftest import Undisturbed
-from tests.e2e.runs import Served, assert_same_dataset, end_of, kill_whole, started
+from tests.e2e.runs import (
+    CANDIDATES,
+    Served,
+    assert_same_dataset,
+    end_of,
+    kill_whole,
+    started,
+    wait_for_candidates,
+)
 
 _STAGES: Final = (
     Stage.STAGE_CRAWL,
@@ -91,7 +98,7 @@ def test_what_is_done_to_the_queues_changes_nothing(
 ) -> None:
     order = served.order(tmp_path / "out")
     with started(order) as process:
-        time.sleep(undisturbed.seconds / 2)
+        wait_for_candidates(process, tmp_path / "out", CANDIDATES // 4)
         kill_whole(process)
     with SqliteBus(tmp_path / "out" / ".pairmill" / "bus.db") as bus:
         for done in mischief:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,16 @@ from pairmill_models.tiny import bundle_path
 from tests.e2e.command import Ended, pairmill
 from tests.e2e.conftest import Undisturbed
 from tests.e2e.runs import Served, assert_same_dataset, started
+from tests.fakes.provided import lacking
 
 _IN_A_NAMESPACE: Final = ("unshare", "--mount", "--map-root-user")
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """A kernel that lets this user have name spaces of mounts and networks."""
+    if subprocess.run([*_IN_A_NAMESPACE, "--net", "true"], capture_output=True, check=False).returncode:
+        lacking("no namespaces for this user", "sysctl kernel.unprivileged_userns_clone=1, or run as root")
 
 
 def _namespaced(script: str, *more: str) -> tuple[str, ...]:
@@ -90,6 +99,7 @@ def test_a_folder_in_use_is_refused(served: Served, tmp_path: Path) -> None:
     _refused(ended, "--out", "in use")
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_a_wat_on_a_read_only_disk_is_read(served: Served, undisturbed: Undisturbed, tmp_path: Path) -> None:
     inputs = served.prepared.wats[0].parent
     script = f"mount --bind '{inputs}' '{inputs}' && mount -o remount,bind,ro '{inputs}'"
@@ -100,6 +110,7 @@ def test_a_wat_on_a_read_only_disk_is_read(served: Served, undisturbed: Undistur
     assert_same_dataset(undisturbed.out, tmp_path / "out")
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_a17_a_full_disk_ends_the_run_and_the_next_call_resumes(
     served: Served, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
@@ -121,6 +132,7 @@ def test_a17_a_full_disk_ends_the_run_and_the_next_call_resumes(
     assert_same_dataset(undisturbed.out, out)
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_d12_without_a_network_no_candidate_is_given_up_silently(served: Served, tmp_path: Path) -> None:
     """Names cannot be resolved: that is our outage or each row's failure, and it is said."""
     ended = pairmill(

@@ -14,8 +14,12 @@ import pytest
 
 from pairmill.dataset import roles
 from pairmill.dataset.reader import Dataset
+from pairmill_synthweb.prepare import PreparedWorld
+from pairmill_synthweb.truth.compare import compare_with_truth
+from pairmill_synthweb.truth.table import read_truth
 from tests.e2e.command import pairmill, succeed
 from tests.e2e.conftest import Undisturbed
+from tests.e2e.runs import CANDIDATES
 
 
 @pytest.fixture
@@ -34,6 +38,27 @@ def test_the_books_close(undisturbed: Undisturbed) -> None:
     facts = succeed("audit", undisturbed.out, "--json").json()
     assert facts["closes"]
     assert facts["candidates"] > 0
+
+
+def test_every_candidate_and_every_count_is_as_the_truth_table_says(
+    prepared: PreparedWorld, undisturbed: Undisturbed
+) -> None:
+    comparison = compare_with_truth(undisturbed.out, read_truth(prepared.truth))
+    assert comparison.candidates == CANDIDATES
+    assert comparison.differences == ()
+
+
+def test_d11_hosts_saw_one_polite_client(prepared: PreparedWorld, undisturbed: Undisturbed) -> None:
+    """A further request of a fetch, for robots.txt say, waits for its time but needs no free connection."""
+    assert undisturbed.violations == []
+    connections = int(prepared.settings["download.host_connections"]) + 1
+    delay = float(prepared.settings["download.host_delay_seconds"])
+    busy = {name: host for name, host in undisturbed.hosts.items() if host.requests > 20}
+    assert busy
+    for name, host in busy.items():
+        assert host.most_at_once <= connections, name
+        taken = host.started_at[-1] - host.started_at[0]
+        assert taken >= (host.requests - 1) * delay - 0.1, name
 
 
 def _first(folder: Path, role: str) -> Path:
