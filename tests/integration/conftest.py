@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.provided import lacking
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
@@ -20,6 +22,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         check=False,
     )
     if mounted.returncode:
-        pytest.skip("mounting a small file system needs root: run as root")
+        lacking("no small file system can be mounted", "run the tests as root")
     yield point
     subprocess.run(["umount", "-l", str(point)], check=True)
