@@ -84,6 +84,8 @@ class ToyJob:
             return [self._ref(task, "candidates", "fixed")]
         if task.stage == Stage.STAGE_PLAN:
             return [self._ref(task, "seen", "fixed")]
+        if task.stage == Stage.STAGE_SCORE:
+            return [self._ref(task, "scores", attempt)]
         return [self._ref(task, "shard", attempt)]
 
     def _ref(self, task: UnitTask, role: str, attempt: str) -> ObjectRef:

@@ -172,6 +172,39 @@ def test_plans_never_close_by_failures_but_block_the_job() -> None:
     assert walk.blocked() is None
 
 
+def test_failures_before_a_resume_are_forgiven() -> None:
+    job = small_job(3, wats=1, wave_size=1, ranges=1)
+    walk = Walk(job.root, job.load)
+    walk.feed(0, job.done(next(walk.open_units())))
+    plan = next(walk.open_units())
+    for sequence in range(1, 4):
+        walk.feed(sequence, job.failed(plan))
+    assert walk.blocked(after=0) == (plan.unit_id, "ToyError: ")
+    assert walk.blocked(after=3) is None
+    for sequence in range(4, 6):
+        walk.feed(sequence, job.failed(plan))
+    assert walk.blocked(after=3) is None
+    walk.feed(6, job.failed(plan))
+    assert walk.blocked(after=3) == (plan.unit_id, "ToyError: ")
+
+
+@pytest.mark.parametrize("ending", ["done", "failed"])
+def test_a_record_of_another_input_closes_nothing(ending: str) -> None:
+    """A unit is a pair of id and input digest: a zombie's follow-up may bear an expected unit's id."""
+    job = small_job(6, wats=1, wave_size=1, ranges=1)
+    walk = Walk(job.root, job.load)
+    task, other = next(walk.open_units()), UnitTask()
+    other.CopyFrom(task)
+    other.input_digest = b"of another input"
+    for sequence in range(3):
+        walk.feed(sequence, job.done(other) if ending == "done" else job.failed(other))
+    assert (walk.orphans, walk.open_count) == (3, 1)
+    assert walk.closing_of(task.unit_id, other.input_digest) is None
+    assert walk.closing_of(task.unit_id, task.input_digest) is None
+    walk.feed(3, job.done(task))
+    assert walk.closing_of(task.unit_id, task.input_digest) is Closing.DONE
+
+
 def test_cancel_closes_what_is_open_and_ends_all_expectation() -> None:
     job = small_job(4)
     walk = Walk(job.root, job.load)
@@ -185,11 +218,25 @@ def test_cancel_closes_what_is_open_and_ends_all_expectation() -> None:
     assert walk.drained
 
 
+def test_a_cancel_is_void_once_the_finalisation_has_begun() -> None:
+    job = small_job(4)
+    ledger: list[LedgerRecord] = []
+    walk = Walk(job.root, job.load)
+    drain(job, walk, ledger, random.Random(4))
+    assert walk.state is JobState.FINALISING
+    before = truth(walk)
+    walk.feed(len(ledger), LedgerRecord(cancel=Cancel(job_id="job")))
+    assert walk.state is JobState.FINALISING
+    assert truth(walk) == before
+    assert not walk.drained
+
+
 def test_only_open_units_are_wanted() -> None:
     job = small_job(5, wats=1, wave_size=1, ranges=1)
     walk = Walk(job.root, job.load)
     crawl = next(walk.open_units())
     assert walk.is_wanted(crawl.unit_id, crawl.input_digest)
+    assert not walk.is_wanted(crawl.unit_id, b"of another input")
     walk.feed(0, job.done(crawl))
     assert not walk.is_wanted(crawl.unit_id, crawl.input_digest)
     plan = next(walk.open_units())
