@@ -36,6 +36,8 @@ class _Deadly:
                 os._exit(3)
             case "hang":
                 threading.Event().wait()
+            case "expire" if self.calls.read_text().count("expire\n") == 1:
+                signal.setitimer(signal.ITIMER_REAL, 1.0)
             case "swell":
                 bytearray(1 << 40)
             case "bug":

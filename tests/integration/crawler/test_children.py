@@ -16,6 +16,8 @@ from pairmill_crawler.adapters.sources import Sources
 from pairmill_crawler.config import SourceConfig
 from pairmill_crawler.isolation import crawl_in_children
 from pairmill_crawler.ports import Detectors
+from tests.bench.processes import read_process
+from tests.fakes.processes import wait_until
 from tests.fakes.wat_detectors import DeadlyDetectors
 from tests.unit.crawler.wats import Crawled, collect, image, order, page_record, rules, wat_of
 
@@ -41,6 +43,11 @@ def crawled(pool: ChildPool, path: Path, detector: str = "deadly") -> tuple[Craw
     deaths: list[int] = []
     given = order(wat=str(path), rules=rules(detector=detector))
     return collect(crawl_in_children(given, pool.borrow, lambda: deaths.append(1))), len(deaths)
+
+
+def has_ended(pid: int) -> bool:
+    process = read_process(pid)
+    return process is None or not process.command  # nobody has asked how it ended yet
 
 
 @pytest.fixture
@@ -73,6 +80,21 @@ def test_a7_a_record_on_which_a_child_does_not_get_on_is_crashed(tmp_path: Path,
     with closing(pool_of(DeadlyDetectors(calls), stall_seconds=4.0)) as pool:
         found, deaths = crawled(pool, wat_file(tmp_path, "fine", "hang", "well"))
     assert (len(found.rows), found.counts, deaths) == (2, {"crashed": 1}, 2)
+
+
+@pytest.mark.faults
+def test_a7_a_child_that_dies_over_half_an_answer_is_replaced(
+    pool: ChildPool, tmp_path: Path, calls: Path
+) -> None:
+    path = wat_file(tmp_path, "fine", f"{'long ' * 100_000} expire", "well")
+    given = order(wat=str(path), careful=True, rules=rules(detector="deadly"))
+    deaths: list[int] = []
+    with closing(crawl_in_children(given, pool.borrow, lambda: deaths.append(1))) as blocks:
+        first = next(block for block in blocks if block is not None)
+        wait_until(lambda: has_ended(int(calls.read_text().split()[0])))  # its pipe is full by then
+        found = collect([first, *blocks])
+    assert [row["text"].split()[-1] for row in found.rows] == ["fine", "expire", "well"]
+    assert (found.counts, len(deaths)) == ({}, 1)
 
 
 def test_a_bug_is_raised_here_and_the_child_serves_on(pool: ChildPool, tmp_path: Path, calls: Path) -> None:

@@ -76,7 +76,7 @@ class CrawlChild:
                 yield answer
                 if answer.last:
                     return
-        except (EOFError, ConnectionError) as error:
+        except (EOFError, OSError) as error:  # some of an answer may have come
             self._process.join(_END_SECONDS)
             detail = f"the child ended with {self._process.exitcode}"
             raise ChildDiedError(self._held[0], detail) from error
