@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, TypeVar
 
@@ -57,16 +56,12 @@ class Engine:
         cut: Future[asyncio.Event] = Future()
         working = self._submit(_until_cut(crew, targets, cut))
         asked = False
-        while True:
-            try:
-                return working.result(TICK_SECONDS)
-            except FutureTimeoutError:
-                if working.done():
-                    raise
-                tick()
-                if cut_off.is_set() and not asked:
-                    asked = True
-                    self._call(cut.result().set)
+        while not wait((working,), TICK_SECONDS).done:
+            tick()
+            if cut_off.is_set() and not asked:
+                asked = True
+                self._call(cut.result().set)
+        return working.result()
 
     def treat_all_as_contacted(self) -> None:
         """Says that other processes may have asked any host a moment ago (U10)."""
