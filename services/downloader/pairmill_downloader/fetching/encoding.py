@@ -13,9 +13,10 @@ from pairmill_protos.common.v1.outcome_pb2 import Reason
 ACCEPT_ENCODING: Final = "gzip, deflate, br"
 
 _MAX_CODINGS: Final = 3
+_MAX_MEMBERS: Final = 1000  # of a gzip stream; each costs time, even an empty one
 _BOMB_RATIO: Final = 10  # decoded over received, at the point where the cap is passed
 _IDENTITY: Final = frozenset({"", "identity", "none"})
-_STEP: Final = 1 << 10  # small, so that the ratio is that of what was decoded
+_STEP: Final = 1 << 10  # small, so that the ratio is that of what was decoded and no step takes long
 
 
 class BodyError(Exception):
@@ -41,7 +42,10 @@ class Body:
 
     def __init__(self, encodings: Sequence[str], max_bytes: int, *, cuts: bool = False) -> None:
         self._stages = [_inflater(coding) for coding in reversed(_codings(encodings))]
+        self._taken = [0] * len(self._stages)  # bytes that each stage was given
         self._max = max_bytes
+        # No coding makes much more of a body than it is; what does decodes to nothing, for ever.
+        self._max_encoded = max_bytes + max_bytes // 16 + (1 << 16)
         self._cuts = cuts
         self._pieces: list[bytes] = []
         self._received = 0
@@ -61,12 +65,7 @@ class Body:
         for start in range(0, len(data), _STEP):
             piece = data[start : start + _STEP]
             self._received += len(piece)
-            for stage in self._stages:
-                try:
-                    piece = stage.feed(piece, self._max - min(self._kept, self._max) + 1)
-                except (zlib.error, brotli.error) as error:
-                    raise BodyError(Reason.REASON_BAD_RESPONSE, f"bad encoding: {error}") from error
-            self._keep(piece)
+            self._decode(piece, 0)
 
     def finish(self) -> bytes:
         """Returns the body once all has arrived."""
@@ -75,6 +74,27 @@ class Body:
         if self._received and not all(stage.is_whole for stage in self._stages):
             raise BodyError(Reason.REASON_TRUNCATED_BODY, "the encoded body ends early")
         return b"".join(self._pieces) if len(self._pieces) != 1 else self._pieces[0]
+
+    def _decode(self, data: bytes, depth: int) -> None:
+        """Undoes the coding of a stage and of those behind it."""
+        if depth == len(self._stages):
+            self._keep(data)
+            return
+        is_last = depth + 1 == len(self._stages)
+        self._taken[depth] += len(data)
+        if self._taken[depth] > self._max_encoded:
+            reason = Reason.REASON_BOMB if depth else Reason.REASON_TOO_LARGE
+            raise BodyError(reason, f"more than {self._max_encoded} bytes, encoded")
+        for start in range(0, len(data), _STEP):
+            if is_last:
+                limit = self._max - min(self._kept, self._max) + 1
+            else:
+                limit = self._max_encoded - self._taken[depth + 1] + 1
+            try:
+                decoded = self._stages[depth].feed(data[start : start + _STEP], limit)
+            except (zlib.error, brotli.error) as error:
+                raise BodyError(Reason.REASON_BAD_RESPONSE, f"bad encoding: {error}") from error
+            self._decode(decoded, depth + 1)
 
     def _keep(self, piece: bytes) -> None:
         self._kept += len(piece)
@@ -102,6 +122,7 @@ class _Zlib:
         self._bits = window_bits
         self._inflater = zlib.decompressobj(window_bits)
         self._is_fresh = True
+        self._members = 1
 
     @property
     def is_whole(self) -> bool:
@@ -113,6 +134,9 @@ class _Zlib:
             if self._inflater.eof:
                 if self._bits <= zlib.MAX_WBITS or not data.startswith(b"\x1f\x8b"):
                     break
+                self._members += 1
+                if self._members > _MAX_MEMBERS:
+                    raise BodyError(Reason.REASON_BOMB, f"more than {_MAX_MEMBERS} members")
                 self._inflater = zlib.decompressobj(self._bits)
             piece = self._inflater.decompress(data, limit)
             self._is_fresh = False

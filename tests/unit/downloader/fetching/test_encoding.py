@@ -56,6 +56,12 @@ def test_decodes_whatever_the_pieces(name: str, data: bytes, step: int) -> None:
     assert decoded(encodings, encode(data), step=step) == data
 
 
+def test_inner_coding_is_not_cut_where_little_of_the_body_is_missing() -> None:
+    noise = bytes((n * n * 2654435761 >> 7) & 255 for n in range(9000))
+    data = gzip.compress(gzip.compress(noise) + gzip.compress(b"") * 400)
+    assert decoded(["gzip", "gzip"], data, limit=len(noise), step=1 << 20) == noise
+
+
 @pytest.mark.parametrize("name", ENCODERS)
 def test_body_of_exactly_the_cap_is_whole(name: str) -> None:
     encodings, encode = ENCODERS[name]
@@ -71,6 +77,24 @@ def test_d4_bomb_is_stopped(name: str) -> None:
 
 def test_d4_many_layers_are_a_bomb() -> None:
     assert reason(["gzip"] * 4, b"x") == Reason.REASON_BOMB
+
+
+def test_d4_many_empty_members_within_a_bomb_are_stopped_at_once() -> None:
+    members = brotli.compress(gzip.compress(b"") * 20_000)
+    assert len(members) < 100
+    assert reason(["gzip", "br"], members) == Reason.REASON_BOMB
+
+
+@pytest.mark.parametrize(
+    ("encodings", "reached"), [(["gzip"], Reason.REASON_TOO_LARGE), (["gzip", "br"], Reason.REASON_BOMB)]
+)
+def test_d4_encoding_that_decodes_to_nothing_has_a_cap(
+    encodings: list[str], reached: Reason.ValueType
+) -> None:
+    header, empty_block = gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff"
+    endless = header + empty_block * 40_000
+    data = brotli.compress(endless) if "br" in encodings else endless
+    assert reason(encodings, data, limit=100_000) == reached
 
 
 @pytest.mark.parametrize("name", ["identity", "gzip"])
