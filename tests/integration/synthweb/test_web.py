@@ -18,6 +18,7 @@ from pairmill_synthweb.serving.wire import Pace
 from pairmill_synthweb.web import SyntheticWeb
 from pairmill_synthweb.world import ALWAYS, Answer, Resource, RobotsPolicy, World
 from tests.fakes.painter import FakePainter
+from tests.fakes.processes import wait_until
 from tests.integration.synthweb.raw_client import RawAnswer, ask
 from tests.unit.synthweb.worlds import world
 
@@ -257,8 +258,7 @@ def test_leaving_ends_answers_that_would_never_end() -> None:
     with SyntheticWeb(world(), files(world())) as web:
         connection = socket.create_connection(("127.0.0.1", web.port), timeout=5)
         connection.sendall(f"GET {silent.target} HTTP/1.1\r\nHost: {silent.host}\r\n\r\n".encode())
-        while not web.journal.hosts():
-            time.sleep(0.01)
+        wait_until(lambda: bool(web.journal.hosts()))
         started = time.monotonic()
     with connection:
         assert connection.recv(10) == b""
