@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
+import trustme
 
 from pairmill.clock import SystemClock
 from pairmill.errors import ConfigurationError
@@ -22,31 +21,24 @@ from tests.integration.downloader.fetching import LOOPBACK, PICTURE, rules
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of www.site.example with its key, PEM."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl; install it to test TLS")
-    folder = tmp_path_factory.mktemp("tls")
-    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"), "-days", "2"]
-    command += ["-subj", "/CN=site", "-addext", "subjectAltName=DNS:www.site.example"]
-    subprocess.run(command, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_text((folder / "cert.pem").read_text() + (folder / "key.pem").read_text())
-    return both
+def authority() -> trustme.CA:
+    """An authority that only those trust who are told to."""
+    return trustme.CA()
 
 
-def fetch(certificate: Path, host: str, *, trusted: bool) -> FetchEnd:
+def fetch(authority: trustme.CA, folder: Path, host: str, *, trusted: bool) -> FetchEnd:
+    """Fetches from a server that has the authority's certificate of www.site.example."""
+    ca_file = folder / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    authority.issue_cert("www.site.example").configure_cert(context)
 
     async def run() -> FetchEnd:
         async with RawServer({"/x": sends(response(PICTURE))}, tls=context) as server:
             config = FetchConfig(
                 allowed_networks=(LOOPBACK,),
                 connect_to=(Route(f"example=127.0.0.1:{server.port}"),),
-                ca_file=certificate if trusted else None,
+                ca_file=ca_file if trusted else None,
             )
             async with open_fetcher(config, NotingGate(), SystemClock()) as fetcher:
                 return await fetcher.fetch(f"https://{host}/x", rules(deadline_seconds=5.0))
@@ -54,16 +46,16 @@ def fetch(certificate: Path, host: str, *, trusted: bool) -> FetchEnd:
     return asyncio.run(run())
 
 
-def test_trusted_certificate_of_the_host_is_accepted(certificate: Path) -> None:
-    assert fetch(certificate, "www.site.example", trusted=True).body == PICTURE
+def test_trusted_certificate_of_the_host_is_accepted(authority: trustme.CA, tmp_path: Path) -> None:
+    assert fetch(authority, tmp_path, "www.site.example", trusted=True).body == PICTURE
 
 
-def test_d13_certificate_that_nobody_signed_is_refused(certificate: Path) -> None:
-    assert fetch(certificate, "www.site.example", trusted=False).reason == Reason.REASON_TLS_ERROR
+def test_d13_certificate_of_an_unknown_authority_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
+    assert fetch(authority, tmp_path, "www.site.example", trusted=False).reason == Reason.REASON_TLS_ERROR
 
 
-def test_d13_certificate_of_another_name_is_refused(certificate: Path) -> None:
-    assert fetch(certificate, "other.example", trusted=True).reason == Reason.REASON_TLS_ERROR
+def test_d13_certificate_of_another_name_is_refused(authority: trustme.CA, tmp_path: Path) -> None:
+    assert fetch(authority, tmp_path, "other.example", trusted=True).reason == Reason.REASON_TLS_ERROR
 
 
 def test_d13_server_without_a_common_protocol_is_refused() -> None:
