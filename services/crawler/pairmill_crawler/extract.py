@@ -106,8 +106,8 @@ class _Parts:
         self._rules = versions + rules.SerializeToString(deterministic=True)
 
     def is_done(self, wat: str) -> bool:
-        """Whether a WAT's part is whole; its counts are written last."""
-        return self._path(wat, ".json").exists()
+        """Whether a WAT's part is whole; its counts are written last, and removed in any order."""
+        return all(self._path(wat, suffix).exists() for suffix in (".json", ".parquet"))
 
     @contextmanager
     def scratch(self, wat: str) -> Iterator[Path]:

@@ -73,6 +73,23 @@ def test_b10_an_interrupted_extraction_goes_on_with_what_is_done(wats: list[str]
     assert pq.read_table(out).equals(pq.read_table(other))
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".json"])
+def test_b10_parts_of_which_some_were_removed_already_are_made_anew(
+    wats: list[str], tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / "out.parquet"
+
+    def interrupt(progress: ExtractProgress) -> None:
+        if progress.wats_done == len(wats):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_wats(wats, rules(), out, interrupt, workers=1)
+    next((tmp_path / "out.parquet.parts").glob(f"*{suffix}")).unlink()
+    assert extract_wats(wats, rules(), out, lambda _: None, workers=1).candidates == 150
+    assert pq.read_table(out).num_rows == 150
+
+
 def test_a_part_of_other_rules_or_of_another_file_is_not_taken(wats: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
 
