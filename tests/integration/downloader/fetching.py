@@ -45,6 +45,7 @@ class Names:
     def __init__(self, answers: Mapping[str, Sequence[Sequence[str] | Reason.ValueType]]) -> None:
         self._answers = {name: list(given) for name, given in answers.items()}
         self.asked: list[str] = []
+        self.closed = False
 
     async def addresses(self, host: str) -> Sequence[str]:
         """Returns the next answer."""
@@ -56,7 +57,8 @@ class Names:
         return found
 
     def close(self) -> None:
-        """Has nothing to give back."""
+        """Notes that it is over."""
+        self.closed = True
 
 
 async def fetch_from(

@@ -125,6 +125,12 @@ def test_answers_of_the_resolver_are_kept_for_their_time() -> None:
     assert names.asked == ["gone.example"]
 
 
+def test_lookup_is_closed_with_the_fetcher() -> None:
+    names = Names({"gone.example": [Reason.REASON_DNS_NOT_FOUND]})
+    asyncio.run(fetch_by_name("http://gone.example/x", names))
+    assert names.closed
+
+
 def test_routes_may_say_that_a_name_does_not_resolve() -> None:
     async def run() -> list[FetchEnd]:
         config = FetchConfig(connect_to=(Route("gone.example=nxdomain"), Route("late.example=servfail")))

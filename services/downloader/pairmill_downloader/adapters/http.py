@@ -57,8 +57,17 @@ class AiohttpClient:
 
     def __init__(self, config: FetchConfig, clock: Clock, lookup: Lookup) -> None:
         self._policy = AddressPolicy(config.allowed_networks)
+        self._resolver = CheckedResolver(
+            lookup,
+            self._policy,
+            clock,
+            routes=config.connect_to,
+            timeout_seconds=config.dns_timeout_seconds,
+            ttl_seconds=config.dns_ttl_seconds,
+            cache_entries=config.dns_cache_entries,
+        )
         self._session = aiohttp.ClientSession(
-            connector=self._connector(config, clock, lookup),
+            connector=self._connector(config),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -82,21 +91,14 @@ class AiohttpClient:
             return answer.failed(error)
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, and the lookup: the session leaves a resolver that it was given open."""
         await self._session.close()
+        await self._resolver.close()
 
-    def _connector(self, config: FetchConfig, clock: Clock, lookup: Lookup) -> aiohttp.TCPConnector:
+    def _connector(self, config: FetchConfig) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(
             ssl=_tls(config),
-            resolver=CheckedResolver(
-                lookup,
-                self._policy,
-                clock,
-                routes=config.connect_to,
-                timeout_seconds=config.dns_timeout_seconds,
-                ttl_seconds=config.dns_ttl_seconds,
-                cache_entries=config.dns_cache_entries,
-            ),
+            resolver=self._resolver,
             use_dns_cache=False,
             limit=0,
             keepalive_timeout=config.keepalive_seconds,
