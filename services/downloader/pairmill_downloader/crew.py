@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from pairmill.errors import RetriableError
 from pairmill.reasons import RETRIABLE
 from pairmill_downloader.ends import (
     Ended,
@@ -32,7 +33,7 @@ _FIRST_TURN_SECONDS = 3600.0
 """Longest wait for a domain's first turn, which every unit waits for so that follow-ups come to an end."""
 
 
-class OurOutageError(Exception):
+class OurOutageError(RetriableError):
     """The network seems to be away on our side; what failed of late says nothing of the hosts (U15)."""
 
 

@@ -10,10 +10,10 @@ from datetime import datetime
 import pyarrow as pa
 
 from pairmill.clock import Clock
-from pairmill.errors import CutOffError, RetriableError
+from pairmill.errors import CutOffError
 from pairmill.stage.port import Tally, UnitContext, UnitResult
 from pairmill.units import MAX_RETRY_ROUNDS
-from pairmill_downloader.crew import Crew, Means, Orders, OurOutageError
+from pairmill_downloader.crew import Crew, Means, Orders
 from pairmill_downloader.ends import Ended, HandedOn, Round, TargetEnd
 from pairmill_downloader.engine import Engine
 from pairmill_downloader.follow_ups import (
@@ -122,15 +122,12 @@ class DownloadHandler:
             ),
             spill=spill,
         )
-        try:
-            was_cut_off = parts.engine.run(
-                crew,
-                targets,
-                cut_off=context.cut_off,
-                tick=lambda: context.report_progress(len(crew.ends), len(targets)),
-            )
-        except OurOutageError as error:
-            raise RetriableError(str(error)) from error
+        was_cut_off = parts.engine.run(
+            crew,
+            targets,
+            cut_off=context.cut_off,
+            tick=lambda: context.report_progress(len(crew.ends), len(targets)),
+        )
         if was_cut_off:
             parts.engine.treat_all_as_contacted()
         lost_patience = not was_cut_off and has_lost_patience(unit_id, rules)

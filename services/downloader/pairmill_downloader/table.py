@@ -77,7 +77,7 @@ def download_table(
 
     `progress` is called now and then, in this thread. Once `stop` is set, shards at work are given up and
     begin anew in the next call. Raises ConfigurationError for a request that is wrong, or where the folder
-    holds the shards of another one.
+    holds the shards of another one, and RetriableError while the network is away (U15).
     """
     check_request(request)
     files = input_files(request.tables)

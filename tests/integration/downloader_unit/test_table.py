@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pairmill.errors import ConfigurationError
+from pairmill.errors import ConfigurationError, RetriableError
 from pairmill_downloader.config import DownloaderConfig
 from pairmill_downloader.fetching.config import Network, Route
 from pairmill_downloader.table import TableProgress, download_table
@@ -156,6 +156,18 @@ def test_a_folder_of_another_request_is_refused(ask: Ask, table: Path) -> None:
     download_table(ask(table))
     with pytest.raises(ConfigurationError, match="image_size: 64 there, 32 here"):
         download_table(ask(table, image_size=32))
+
+
+def test_an_outage_of_our_own_ends_the_call_and_no_row(ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text(
+        "".join(f'{{"link": "http://h{number}.away/1.jpg", "alt": ""}}\n' for number in range(60))
+    )
+    away = DownloaderConfig(connect_to=(Route("away=servfail"),), decode_processes=1)
+    request = ask(path, config=away, samples_per_shard=60)
+    with pytest.raises(RetriableError, match="the network seems to be away"):
+        download_table(request)
+    assert not written(request.out)
 
 
 def test_d7_a_failure_is_retried_as_often_as_asked(ask: Ask, table: Path, server: ImageServer) -> None:
