@@ -86,21 +86,22 @@ def extract_wats(
     """
     config = config or CrawlerConfig()
     listed = list(dict.fromkeys(wats))
-    parts = _Parts(out.with_name(f"{out.name}.parts"), rules, crawl)
+    parts = _Parts(out.with_name(f"{out.name}.parts"), listed, rules, crawl)
     readers = new_pool(config, detector_named)
     try:
         work = _Extraction(listed, rules, crawl, parts, readers, progress)
         work.run(workers or min(len(listed), os.cpu_count() or 1) or 1)
     finally:
         readers.close()
-    return parts.join(listed, out)
+    return parts.join(out)
 
 
 class _Parts:
     """The parts of a table that are done, and those that are not."""
 
-    def __init__(self, folder: Path, rules: CrawlRules, crawl: str) -> None:
+    def __init__(self, folder: Path, wats: Sequence[str], rules: CrawlRules, crawl: str) -> None:
         self._folder = folder
+        self._places = {wat: index for index, wat in enumerate(wats)}
         folder.mkdir(parents=True, exist_ok=True)
         versions = f"{ID_VERSION}/{RULES_VERSION}/{crawl}".encode()
         self._rules = versions + rules.SerializeToString(deterministic=True)
@@ -133,13 +134,13 @@ class _Parts:
         counts: dict[str, int] = json.loads(self._path(wat, ".json").read_text())
         return counts
 
-    def join(self, wats: Sequence[str], out: Path) -> ExtractSummary:
+    def join(self, out: Path) -> ExtractSummary:
         """Writes the table out of all parts and removes these."""
         unfinished = self._folder / "table.partial"
         rows, left_out = 0, Counter[str]()
         incomplete: dict[str, str] = {}
         with pq.ParquetWriter(unfinished, versioned(CANDIDATES), compression="zstd") as writer:
-            for wat in wats:
+            for wat in self._places:
                 counts = self.counts(wat)
                 left_out.update(counts)
                 incomplete.update((wat, reason) for reason in PROBLEMS if counts.get(reason))
@@ -149,16 +150,17 @@ class _Parts:
                         writer.write_table(part.read_row_group(group))
         unfinished.replace(out)
         shutil.rmtree(self._folder)
-        return ExtractSummary(wats=len(wats), candidates=rows, left_out=left_out, incomplete=incomplete)
+        wats = len(self._places)
+        return ExtractSummary(wats=wats, candidates=rows, left_out=left_out, incomplete=incomplete)
 
     def _path(self, wat: str, suffix: str) -> Path:
-        """Parts are named for all that they depend on, so that a changed file or rule makes a new one."""
+        """Parts are named for all that they depend on: another file, place or rule has its own."""
         try:
             stat = os.stat(wat)
             version = f"{stat.st_size}/{stat.st_mtime_ns}"
         except (OSError, ValueError):
             version = ""
-        what = self._rules + json.dumps([wat, version]).encode()
+        what = self._rules + json.dumps([self._places[wat], wat, version]).encode()
         return self._folder / (hashlib.sha256(what).hexdigest()[:32] + suffix)
 
 

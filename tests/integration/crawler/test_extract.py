@@ -90,6 +90,19 @@ def test_b10_parts_of_which_some_were_removed_already_are_made_anew(
     assert pq.read_table(out).num_rows == 150
 
 
+def test_a_part_of_another_place_in_the_list_is_not_taken(wats: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+
+    def interrupt(progress: ExtractProgress) -> None:
+        if progress.wats_done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_wats(wats, rules(), out, interrupt, workers=1)
+    extract_wats(wats[::-1], rules(), out, lambda _: None, workers=1)
+    assert pq.read_table(out).column("wat_index").to_pylist() == [0] * 50 + [1] * 50 + [2] * 50
+
+
 def test_a_part_of_other_rules_or_of_another_file_is_not_taken(wats: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
 
