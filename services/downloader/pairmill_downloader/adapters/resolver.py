@@ -19,6 +19,7 @@ from pairmill_downloader.fetching.config import NoAddress, Route
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 
 _ERROR_TTL_SECONDS: Final = 1.0
+_MAX_ADDRESSES: Final = 4  # of a family: the client dials each of them, and those that fail repeatedly
 
 _DOES_NOT_EXIST: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 """The name does not exist, or has no address and never will: asking again is of no use."""
@@ -144,7 +145,7 @@ class CheckedResolver(AbstractResolver):
     async def _asked(self, host: str) -> _Known:
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                addresses = tuple(dict.fromkeys(await self._lookup.addresses(host)))
+                addresses = _few(await self._lookup.addresses(host))
             return _Known(self._clock.monotonic() + self._ttl_seconds, addresses, None)
         except TimeoutError:
             late = ResolutionError(Reason.REASON_DNS_ERROR, f"no answer in {self._timeout_seconds:g} s")
@@ -160,6 +161,14 @@ class CheckedResolver(AbstractResolver):
         while len(self._known) > self._cache_entries:
             self._known.popitem(last=False)
         return known
+
+
+def _few(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Returns the first addresses of each family: an answer may hold thousands, all of them a victim's."""
+    found = dict.fromkeys(addresses)
+    families = ([one for one in found if (":" in one) is is_v6] for is_v6 in (False, True))
+    few = {one for family in families for one in family[:_MAX_ADDRESSES]}
+    return tuple(one for one in found if one in few)
 
 
 def _ask(host: str) -> list[str]:
