@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -18,6 +20,17 @@ from pairmill.errors import ConfigurationError
 BATCH_ROWS: Final = 10_000
 _BLOCK_BYTES: Final = 8 * 2**20
 _GZIP: Final = ".gz"
+
+_UNREADABLE: Final = (
+    pa.ArrowException,
+    OSError,
+    EOFError,  # a compressed file ends early
+    zlib.error,
+    UnicodeDecodeError,
+    csv.Error,
+    RecursionError,  # of JSON that is nested too deep
+    KeyError,  # of a column that is there twice
+)
 
 Batches = Iterator[pa.Table]
 
@@ -50,17 +63,22 @@ def rows_of(files: Sequence[Path], columns: Sequence[str]) -> Batches:
     Raises ConfigurationError where a column is missing or a file cannot be read.
     """
     for path in files:
-        try:
+        with _reading(path):
             yield from _READERS[_kind(path)](path, columns)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"TABLE: {path} cannot be read: {error}") from error
 
 
 def count_rows(files: Sequence[Path]) -> int | None:
-    """Returns the number of rows, or None where that would take reading them."""
+    """Returns the number of rows, or None where that would take reading them.
+
+    Raises ConfigurationError where a file cannot be read.
+    """
     if any(_kind(path) != ".parquet" for path in files):
         return None
-    return sum(pq.read_metadata(path).num_rows for path in files)
+    rows = 0
+    for path in files:
+        with _reading(path):
+            rows += pq.read_metadata(path).num_rows
+    return rows
 
 
 def shards_of(batches: Batches, rows: int) -> Iterator[pa.Table]:
@@ -71,11 +89,31 @@ def shards_of(batches: Batches, rows: int) -> Iterator[pa.Table]:
         held.append(batch)
         count += len(batch)
         while count >= rows:
-            whole = pa.concat_tables(held, promote_options="permissive")
+            whole = _joined(held)
             yield whole.slice(0, rows)
             held, count = [whole.slice(rows)], count - rows
     if count:
-        yield pa.concat_tables(held, promote_options="permissive")
+        yield _joined(held)
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Returns tables as one; a column whose types differ from file to file is told value by value."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException:
+        names = tables[0].column_names
+        return pa.table(
+            {name: _column([value for one in tables for value in one[name].to_pylist()]) for name in names}
+        )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Says of a file that breaks whatever reads it that it cannot be read."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise ConfigurationError(f"TABLE: {path} cannot be read: {error}") from error
 
 
 def _kind(path: Path) -> str:
@@ -87,7 +125,9 @@ def _parquet(path: Path, columns: Sequence[str]) -> Batches:
     with pq.ParquetFile(path) as file:
         _require(path, columns, file.schema_arrow.names)
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns)):
-            yield pa.Table.from_batches([batch]).select(list(columns))
+            table = pa.Table.from_batches([batch]).select(list(columns))
+            table.validate(full=True)  # or a text that is no UTF-8 breaks whatever looks at it
+            yield table
 
 
 def _delimited(delimiter: str) -> Callable[[Path, Sequence[str]], Batches]:
@@ -171,13 +211,13 @@ def _column(values: list[Any]) -> pa.Array[Any]:
     try:
         column: pa.Array[Any] = pa.array(values)
         return column
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
         return pa.array([None if value is None else _as_text(value) for value in values], pa.string())
 
 
 def _as_text(value: Any) -> str:
     """Returns a value as text that a file may hold: no lone surrogates."""
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text.encode(errors="replace").decode()
 
 
