@@ -50,9 +50,17 @@ class DomainQueue:
         return None
 
     def next_time(self) -> float:
-        """Returns when a URL may be ready; infinite if none waits."""
-        earliest = min(map(self._free_at, self._waiting), default=math.inf)
-        return max(earliest, self._last_turn + self._pace)
+        """Returns when a URL may be ready; infinite if none waits.
+
+        Looks no further than the first one that is: a queue may be long, and is asked for every turn.
+        """
+        paced = self._last_turn + self._pace
+        earliest = math.inf
+        for tries in self._waiting:
+            earliest = min(earliest, self._free_at(tries))
+            if earliest <= paced:
+                break
+        return max(earliest, paced)
 
     def had_turn(self, now: float, waited: float) -> None:
         """Notes that a turn came after so long a wait, to learn the pace of the gate."""

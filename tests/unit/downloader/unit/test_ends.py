@@ -118,6 +118,24 @@ def test_a_queue_learns_the_pace_of_a_gate_that_is_slower() -> None:
     assert waiting.next_time() == 9.0 + 5.0
 
 
+def test_a_long_queue_is_not_looked_through_at_every_turn() -> None:
+    class Moment(float):
+        looks = 0
+
+        def __lt__(self, other: float) -> bool:
+            Moment.looks += 1
+            return super().__lt__(other)
+
+    waiting = DomainQueue("a.test", 1.0)
+    for number in range(1000):
+        waiting.add(Tries(target(f"https://a.test/{number}"), not_before=Moment(0.0)))
+    now = 0.0
+    while len(waiting):
+        now = max(now, waiting.next_time())
+        assert waiting.take_ready(now) is not None
+    assert 1000 <= Moment.looks <= 5000
+
+
 def test_domains_do_not_wait_for_each_other() -> None:
     urls = ("https://a.test/", "https://b.test/", "https://a.test/2")
     queues = queues_of([target(url) for url in urls], 1.0)
