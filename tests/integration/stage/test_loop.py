@@ -145,6 +145,23 @@ def test_an_embedded_stage_gives_up_with_the_reason(stack: Stack) -> None:
     assert stack.ledger() == []
 
 
+def test_a_long_unit_that_is_tried_again_after_one_failure_is_waited_for(stack: Stack) -> None:
+    tries: list[int] = []
+
+    def work(context: UnitContext) -> UnitResult:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RetriableError("no space left for a moment")
+        context.cut_off.wait(1.5)  # longer than the stage waits in an outage
+        return one_row(context)
+
+    stack.publish(stack.tasks[:1])
+    with running(stack.loop(ToyHandler(work), give_up_seconds=0.5)) as loop:
+        wait_until(lambda: stack.lag() == 0 or bool(loop.gave_up))
+    assert loop.gave_up == ""
+    assert len(tries) == 2
+
+
 def test_a3_a_stop_cuts_off_and_leaves_unfinished_units_uncommitted(stack: Stack) -> None:
     started = threading.Event()
 

@@ -62,12 +62,14 @@ def test_backoff_grows_to_half_a_minute() -> None:
     assert backoff.ready()
 
 
-def test_an_outage_lasts_from_its_first_note_until_it_is_over() -> None:
+def test_an_outage_lasts_from_its_first_failure_to_its_last_until_it_is_over() -> None:
     clock = ManualClock()
     outage = Outage(clock)
     outage.note(RetriableError("store away"))
     clock.sleep(40)
+    assert outage.seconds == 0, "what was begun after the only failure may yet succeed"
     outage.note(RetriableError("store away"))
+    clock.sleep(40)
     assert outage.seconds == 40
     assert outage.reason == "RetriableError: store away"
     outage.over()
