@@ -133,7 +133,7 @@ def test_a_long_queue_is_not_looked_through_at_every_turn() -> None:
     while len(waiting):
         now = max(now, waiting.next_time())
         assert waiting.take_ready(now) is not None
-    assert 1000 <= Moment.looks <= 5000
+    assert 1000 <= Moment.looks <= 10_000  # of a million, were each looked at every time
 
 
 def test_domains_do_not_wait_for_each_other() -> None:
