@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class NetworkOutageWatch:
         self._failures: Counter[str] = Counter()
         self._holds_until = float("-inf")
         self._canaries_answered_at = float("-inf")
+        self._asking = asyncio.Lock()
 
     def ended(self, host: str, domain: str, reason: Reason.ValueType) -> None:
         """Notes how an attempt at a host ended; an answer of any host ends an outage."""
@@ -83,11 +85,23 @@ class NetworkOutageWatch:
         A verdict stands for half a minute; then it takes new evidence, because the old one would speak
         against a network that is back.
         """
-        now = self._clock.monotonic()
-        if now < self._holds_until:
+        if self._holds():
             return True
-        if not self._is_cut_off and (not self._is_suspicious() or await self._canaries_answer()):
+        if self._is_cut_off:
+            return self._found()
+        if not self._is_suspicious():
             return False
+        async with self._asking:  # canaries are asked once for all whose suspicion arises meanwhile
+            if self._holds():
+                return True
+            if not self._is_suspicious() or await self._canaries_answer():
+                return False
+            return self._found()
+
+    def _holds(self) -> bool:
+        return self._clock.monotonic() < self._holds_until
+
+    def _found(self) -> bool:
         self._hosts.clear()
         self._failures.clear()
         self._holds_until = self._clock.monotonic() + _HOLD_SECONDS

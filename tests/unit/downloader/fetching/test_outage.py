@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from pairmill_downloader.fetching.outage import NetworkOutageWatch
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 from tests.fakes.virtual_time import VirtualClock, run_virtually
@@ -11,14 +15,16 @@ DNS = Reason.REASON_DNS_ERROR
 
 
 class Canaries:
-    """Answer or not, and count how often they were asked."""
+    """Answer or not, after a while, and count how often they were asked."""
 
-    def __init__(self, *, answer: bool) -> None:
+    def __init__(self, *, answer: bool, seconds: float = 0.0) -> None:
         self.answer = answer
         self.asked = 0
+        self._seconds = seconds
 
     async def __call__(self, url: str) -> bool:
         self.asked += 1
+        await asyncio.sleep(self._seconds)
         return self.answer
 
 
@@ -130,6 +136,17 @@ def test_canary_that_answers_has_the_last_word_and_is_not_pestered() -> None:
         return canaries.asked
 
     assert run_virtually(test) == 2
+
+
+@pytest.mark.parametrize(("answer", "asked"), [(True, 1), (False, len(CANARIES))])
+def test_canaries_are_asked_once_for_all_who_suspect_at_once(answer: bool, asked: int) -> None:
+    async def test(clock: VirtualClock) -> tuple[list[bool], int]:
+        canaries = Canaries(answer=answer, seconds=3.0)
+        watch = NetworkOutageWatch(clock, CANARIES, canaries)
+        fill(watch, 200, DNS)
+        return await asyncio.gather(*(watch.is_our_outage() for _ in range(50))), canaries.asked
+
+    assert run_virtually(test) == ([not answer] * 50, asked)
 
 
 def test_canaries_are_left_alone_without_suspicion() -> None:
