@@ -31,6 +31,19 @@ _CLASSES: Final[Mapping[Reason.ValueType, str]] = {
 }
 """What may come from a network that is away, by the layer at which it shows."""
 
+_SAY_NOTHING: Final = frozenset(
+    {
+        Reason.REASON_ROBOTS_DISALLOWED,
+        Reason.REASON_OPT_OUT_TDM,
+        Reason.REASON_OPT_OUT_AIPREF,
+        Reason.REASON_BLOCKED_ADDRESS,
+        Reason.REASON_BLOCKED_PORT,
+        Reason.REASON_BAD_SCHEME,
+        Reason.REASON_BAD_URL,
+    }
+)
+"""Ends that may come without a request, by what is remembered of a host or by the URL alone."""
+
 Probe = Callable[[str], Awaitable[bool]]
 """Whether anything at all answers at a URL."""
 
@@ -70,9 +83,11 @@ class NetworkOutageWatch:
     def ended(self, host: str, domain: str, reason: Reason.ValueType) -> None:
         """Notes how an attempt at a host ended; an answer of any host ends an outage."""
         failure = _CLASSES.get(reason, "")
+        self._is_cut_off = bool(failure) and not self._has_way(host)
+        if reason in _SAY_NOTHING:
+            return
         if not failure:
             self._holds_until = float("-inf")
-        self._is_cut_off = bool(failure) and not self._has_way(host)
         self._drop(self._hosts.pop(host, None))
         self._hosts[host] = _Last(domain, failure)
         self._failures[failure] += 1

@@ -182,6 +182,32 @@ def test_answer_of_any_host_ends_the_outage() -> None:
     assert run_virtually(test) == [True, False]
 
 
+NO_REQUEST = (Reason.REASON_ROBOTS_DISALLOWED, Reason.REASON_OPT_OUT_TDM, Reason.REASON_BLOCKED_PORT)
+
+
+@pytest.mark.parametrize("reason", NO_REQUEST)
+def test_refusal_that_needs_no_request_does_not_end_the_outage(reason: Reason.ValueType) -> None:
+    async def test(clock: VirtualClock) -> list[bool]:
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
+        fill(watch, 60, DNS)
+        verdict = await watch.is_our_outage()
+        watch.ended("x.example", "x.example", reason)
+        return [verdict, await watch.is_our_outage()]
+
+    assert run_virtually(test) == [True, True]
+
+
+@pytest.mark.parametrize("reason", NO_REQUEST)
+def test_refusals_that_need_no_request_hide_no_outage(reason: Reason.ValueType) -> None:
+    async def test(clock: VirtualClock) -> bool:
+        watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
+        fill(watch, 90, DNS)
+        fill(watch, 10, reason, start=90)
+        return await watch.is_our_outage()
+
+    assert run_virtually(test)
+
+
 def test_d12_a_machine_without_a_route_blames_no_host() -> None:
     async def test(clock: VirtualClock) -> tuple[bool, bool]:
         watch = NetworkOutageWatch(clock, (), Canaries(answer=False), lambda host: host != "far.example")
