@@ -24,9 +24,7 @@ EXAMPLE: Final = (
 def main(arguments: Sequence[str]) -> int:
     """Exports a bundle; returns 0, 1 where the bundle fails its check, 2 for a wrong request."""
     options = _parser().parse_args(arguments)
-    missing = [
-        name for name in ("torch", "open_clip", "onnx", "onnxscript") if not importlib.util.find_spec(name)
-    ]
+    missing = [name for name in _NEEDED if not importlib.util.find_spec(name)]
     if missing:
         return _complain(f"the export needs {', '.join(missing)}; {INSTALL}", 2)
     try:
