@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +89,26 @@ def test_what_failed_before_time_was_up_goes_to_the_next_round(spill: ImageSpill
     end = crew.ends[url]
     assert isinstance(end, HandedOn)
     assert (end.next_round, end.reason, end.attempts) == (True, Reason.REASON_RESET, 1)
+
+
+def test_what_was_to_be_tried_again_keeps_its_attempts_when_the_crew_is_stopped(spill: ImageSpill) -> None:
+    web = fake.FakeWeb()
+    failing = replace(target("https://a.test/1"), attempts_used=4, retry_after_rounds=1)
+    web.fetcher.script[failing.url] = [fake.refused(Reason.REASON_RESET)]
+    crew = crew_of(web, spill, deadline=3000.0, host_delay_seconds=1000.0, max_attempts=5)
+
+    async def stopped_after_a_failure() -> None:
+        work = asyncio.create_task(crew.work([failing]))
+        async with asyncio.timeout(30.0):
+            while not crew.tried:
+                await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.wait([work])
+
+    asyncio.run(stopped_after_a_failure())
+    assert not crew.ends
+    left = crew.left(failing)
+    assert (left.next_round, left.attempts, left.retry_after_rounds) == (False, 5, 1)
 
 
 def test_d6_a_host_that_asks_to_wait_holds_up_itself_alone(spill: ImageSpill) -> None:

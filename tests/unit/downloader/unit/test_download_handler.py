@@ -170,6 +170,16 @@ def test_rows_that_their_host_does_not_admit_in_time_are_put_off(bench: Bench) -
     assert [row["attempts_used"] for row in fake.rest_of(put_off, bench.store)] == [0, 0, 0]
 
 
+def test_rows_that_are_put_off_stay_in_their_round_with_what_they_have_used(bench: Bench) -> None:
+    url = "https://a.test/1.jpg"
+    rows = [fake.row(url, attempts_used=4, retry_round=2, retry_after_rounds=1)]
+    bench.web.gate.closed_after["a.test"] = 0
+    (put_off,) = bench.run(rows, retry_round=2, waits=True).follow_ups
+    assert (put_off.input.download.retry_round, put_off.input.download.waits) == (2, False)
+    (rest,) = fake.rest_of(put_off, bench.store)
+    assert (rest["attempts_used"], rest["retry_round"], rest["retry_after_rounds"]) == (4, 2, 1)
+
+
 def test_follow_ups_stay_in_the_partition_of_their_parent(bench: Bench) -> None:
     url = "https://a.test/1.jpg"
     bench.answer(url, fake.refused(Reason.REASON_HTTP_429))
@@ -202,6 +212,27 @@ def test_patience_ends_what_is_put_off_again_and_again(bench: Bench) -> None:
     second = bench.handler.handle(bench.context_of(put_off, job))
     assert second.tally[Outcome.OUTCOME_FAILED, Reason.REASON_HOST_TOO_SLOW] == 1
     assert not second.follow_ups
+
+
+def test_patience_does_not_end_what_was_asked_and_failed(bench: Bench) -> None:
+    url = "https://a.test/1.jpg"
+    bench.answer(url, fake.refused(Reason.REASON_RESET))
+    task = fake.download_task(fake.stored_rows(bench.store, [[fake.row(url)]]), f"{fake.UNIT}.d9")
+    job = fake.spec(download__patience_seconds=1.0)
+    result = bench.handler.handle(bench.context_of(task, job))
+    assert result.tally == {(Outcome.OUTCOME_HANDED_ON, Reason.REASON_RESET): 1}
+
+
+def test_patience_does_not_end_what_a_cut_off_left_over(bench: Bench) -> None:
+    good, held = "https://a.test/good.jpg", "https://b.test/held.jpg"
+    bench.answer(good, fake.answered(fake.picture()))
+    bench.web.fetcher.held.add(held)
+    rows = fake.stored_rows(bench.store, [[fake.row(good), fake.row(held)]])
+    task = fake.download_task(rows, f"{fake.UNIT}.d9")
+    unit = bench.context_of(task, fake.spec(download__patience_seconds=1.0))
+    stop_when_done(bench, unit, rows=1)
+    result = bench.handler.handle(unit)
+    assert result.tally == {PASSED: 1, (Outcome.OUTCOME_HANDED_ON, Reason.REASON_UNSPECIFIED): 1}
 
 
 def test_a4_a_unit_cut_off_keeps_what_ended_and_hands_on_the_rest(bench: Bench) -> None:
