@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pairmill.dataset.audit import audit
+from pairmill.dataset.manifest_files import open_manifest
 from pairmill.dataset.reader import Dataset
 from pairmill.dataset.source import FolderFiles
+from pairmill.dataset.versions import keep_current_version, version_key
 from pairmill.errors import NoSpaceError
 from pairmill_gateway.janitor import Janitor, owner_pattern
+from tests.fakes.dataset_options import save_manifest
 from tests.fakes.driven_job import Job
 from tests.fakes.failing_store import FailingStore
 
@@ -32,6 +35,25 @@ def test_g1_after_the_end_only_what_the_manifest_names_stays(job: Job) -> None:
     assert other in _keys(job)
     assert orphan not in _keys(job)
     assert audit(job.out).findings == ()
+
+
+def test_g7_files_that_only_a_part_of_the_manifest_names_stay(job: Job) -> None:
+    job.drive(job.driver())
+    manifest = open_manifest(job.out).manifest
+    named = {entry.path for entry in manifest.files}
+    save_manifest(job.out, manifest, limit=1)
+    assert open_manifest(job.out).manifest.is_split
+    Janitor(job.store, FolderFiles(job.out)).sweep(job.builder.spec.job_id)
+    assert named <= _keys(job)
+    assert audit(job.out).findings == ()
+
+
+def test_the_kept_manifest_of_an_earlier_version_stays(job: Job) -> None:
+    job.drive(job.driver())
+    job_id, source = job.builder.spec.job_id, FolderFiles(job.out)
+    keep_current_version(job.store, source, except_job="the next one")
+    Janitor(job.store, source).sweep(job_id)
+    assert version_key(job_id) in _keys(job)
 
 
 def test_a_job_without_a_manifest_keeps_everything(job: Job) -> None:
