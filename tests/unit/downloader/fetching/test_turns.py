@@ -141,6 +141,18 @@ def test_u10_after_a_change_of_owner_every_host_was_just_contacted() -> None:
     assert turns.next_time("example") == 11.0
 
 
+def test_u10_after_a_change_of_owner_parts_of_a_rate_were_just_used() -> None:
+    turns, known, fresh = Turns(), ticket(divided_by=4), ticket(divided_by=4)
+    asked(turns, 0.0, known)
+    turns.grant("example", 0.0)
+    turns.end(known, 0.0)
+    turns.all_contacted(10.0)
+    fresh.host, fresh.domain = "x.test", "test"
+    asked(turns, 10.2, fresh, ticket(divided_by=4))
+    assert turns.next_time("test") == 14.0
+    assert turns.next_time("example") == 14.0
+
+
 def test_further_start_goes_first_and_needs_no_connection() -> None:
     turns = Turns()
     holders = [ticket(delay=0.0), ticket(delay=0.0)]
@@ -173,6 +185,19 @@ def test_idle_domains_are_forgotten() -> None:
         assert turns.grant(one.domain, now) == [one]
         turns.end(one, now)
     assert len(turns) < 3000
+
+
+def test_d6_a_pause_is_not_forgotten_while_it_lasts() -> None:
+    turns, paused = Turns(), ticket()
+    turns.pause("a.example", "example", 1e6, 0.0)
+    for number in range(5000):
+        one = Ticket(host=f"{number}.test", domain=f"{number}.test", delay=0.0, connections=1, deadline=NEVER)
+        turns.ask(one, float(number))
+        turns.grant(one.domain, float(number))
+        turns.end(one, float(number))
+    assert len(turns) < 5000
+    asked(turns, 6000.0, paused)
+    assert turns.next_time("example") == 1e6
 
 
 def test_idle_hosts_of_a_busy_domain_are_forgotten_while_a_further_start_waits() -> None:
