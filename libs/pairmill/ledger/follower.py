@@ -90,7 +90,7 @@ class JobFollower:
 
     def _note(self, offset: int, progress: Progress) -> None:
         pair = (progress.unit_id, progress.input_digest)
-        if self.walk.closing_of(*pair) is not None:
+        if not self.walk.is_wanted(*pair):
             self._forget(pair)
             return
         if progress.started:
@@ -102,15 +102,17 @@ class JobFollower:
             self.last_progress[progress.unit_id] = progress
 
     def forget_closed(self) -> None:
-        """Drops signs of life of units that are closed, so that nothing grows with the job."""
+        """Drops signs of life of units that are closed or orphans, so that nothing grows with the job."""
         heard_of = {(progress.unit_id, progress.input_digest) for progress in self.last_progress.values()}
         for pair in heard_of | self._starts.keys():
-            if self.walk.closing_of(*pair) is not None:
+            if not self.walk.is_wanted(*pair):
                 self._forget(pair)
 
     def _forget(self, pair: tuple[str, bytes]) -> None:
         self._starts.pop(pair, None)
-        self.last_progress.pop(pair[0], None)
+        last = self.last_progress.get(pair[0])
+        if last is not None and last.input_digest == pair[1]:
+            del self.last_progress[pair[0]]
 
 
 @dataclass(slots=True)

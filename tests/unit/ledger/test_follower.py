@@ -99,3 +99,32 @@ def test_u13_what_is_needed_of_the_signs_starts_with_the_oldest_start_of_an_open
     job.close(second)
     job.starts(second)
     assert job.follower.progress_needed_from() == 3
+
+
+def test_u13_the_start_of_an_orphan_keeps_no_signs_from_being_deleted(job: Followed) -> None:
+    """An attempt that died after its follow-ups were published leaves such units behind."""
+    counted, orphan = job.tasks[0], UnitTask()
+    orphan.CopyFrom(counted)
+    orphan.input_digest = b"of another input"
+    job.start(orphan, "a")
+    job.start(counted, "b")
+    job.start(job.tasks[1], "c")
+    assert (job.starts(orphan), job.starts(counted)) == (0, 1)
+    assert job.follower.last_progress[counted.unit_id].attempt == "b"
+    job.start(orphan, "d")
+    assert job.starts(counted) == 1
+    assert job.follower.last_progress[counted.unit_id].attempt == "b"
+    job.close(counted)
+    job.starts(counted)
+    assert job.follower.progress_needed_from() == 2
+
+
+def test_u13_what_an_orphan_said_before_its_place_was_taken_is_forgotten(job: Followed) -> None:
+    parent, orphan = job.tasks[0], UnitTask()
+    orphan.CopyFrom(parent)
+    orphan.unit_id = f"{parent.unit_id}/x"
+    job.start(orphan, "a")
+    assert job.starts(orphan) == 1, "its parent may yet name it"
+    job.close(parent)
+    assert job.starts(orphan) == 0
+    assert job.follower.last_progress == {}
