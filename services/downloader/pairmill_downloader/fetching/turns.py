@@ -118,7 +118,7 @@ class Turns:
 
     def started(self, ticket: Ticket, now: float) -> None:
         """Counts the distance to the next start from this moment: a busy loop wakes who waits late."""
-        domain = self._domains[ticket.domain]
+        domain = self._domain(ticket, now)  # a further start does not keep its domain from being forgotten
         domain.free_at = max(domain.free_at, now + ticket.delay)
         if ticket.divided_by > 1:
             domain.divided[ticket.divided_by] = now + ticket.delay * ticket.divided_by

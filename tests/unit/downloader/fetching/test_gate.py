@@ -118,6 +118,26 @@ def test_further_starts_keep_distance_without_a_connection() -> None:
     assert run_virtually(test) == pytest.approx([1.0, 2.0, 3.0])
 
 
+def test_further_start_comes_although_its_domain_was_forgotten_meanwhile() -> None:
+    rules = DownloadRules(host_delay_seconds=0.0, host_connections=1)
+
+    async def test(clock: VirtualClock) -> bool:
+        gate = PoliteGate(clock)
+
+        async def held(host: str) -> None:
+            async with gate.turn(host, host, rules, deadline=100.0):
+                await asyncio.sleep(5.0)
+
+        others = [asyncio.create_task(held(f"{number}.test")) for number in range(1100)]
+        await asyncio.sleep(0.0)
+        gate.wait_at_least("a.test", 5.0)  # so that it starts when the others end
+        started = await gate.further_start("a.test", "a.test", rules, deadline=100.0)
+        await asyncio.gather(*others)
+        return started
+
+    assert run_virtually(test)
+
+
 def test_two_hosts_that_redirect_to_each_other_do_not_wait_for_ever() -> None:
     rules = DownloadRules(host_delay_seconds=0.1, host_connections=1)
 
