@@ -14,17 +14,24 @@ from pairmill_crawler.adapters.detectors import detector_named
 from pairmill_crawler.adapters.pool import ChildPool
 from pairmill_crawler.adapters.sources import Sources
 from pairmill_crawler.config import SourceConfig
+from pairmill_crawler.gzip_members import MAGIC
 from pairmill_crawler.isolation import crawl_in_children
-from pairmill_crawler.ports import Detectors
+from pairmill_crawler.ports import Detectors, OpenSource
 from tests.bench.processes import read_process
 from tests.fakes.processes import wait_until
 from tests.fakes.wat_detectors import DeadlyDetectors
-from tests.unit.crawler.wats import Crawled, collect, image, order, page_record, rules, wat_of
+from tests.unit.crawler.wats import Crawled, Memory, collect, image, order, page_record, rules, wat_of
 
 
-def pool_of(detectors: Detectors, *, stall_seconds: float = 60.0, memory_bytes: int = 4 << 30) -> ChildPool:
+def pool_of(
+    detectors: Detectors,
+    *,
+    source: OpenSource | None = None,
+    stall_seconds: float = 60.0,
+    memory_bytes: int = 4 << 30,
+) -> ChildPool:
     settings = ChildSettings(
-        open_source=Sources(SourceConfig()),
+        open_source=source or Sources(SourceConfig()),
         detectors=detectors,
         stall_seconds=stall_seconds,
         memory_bytes=memory_bytes,
@@ -80,6 +87,15 @@ def test_a7_a_record_on_which_a_child_does_not_get_on_is_crashed(tmp_path: Path,
     with closing(pool_of(DeadlyDetectors(calls), stall_seconds=4.0)) as pool:
         found, deaths = crawled(pool, wat_file(tmp_path, "fine", "hang", "well"))
     assert (len(found.rows), found.counts, deaths) == (2, {"crashed": 1}, 2)
+
+
+@pytest.mark.faults
+def test_a7_a_long_search_for_the_next_record_is_no_standstill() -> None:
+    first, second = (wat_of(page_record(image(f"/{n}.jpg", f"picture {n}"))) for n in range(2))
+    data = first + (MAGIC + bytes(7)) * 400_000 + second
+    with closing(pool_of(detector_named, source=Memory(data, chunk=10_000), stall_seconds=0.5)) as pool:
+        found, deaths = crawled(pool, Path("some.wat.gz"), "none")
+    assert (len(found.rows), found.counts, deaths) == (2, {"corrupt_gzip": 1}, 0)
 
 
 @pytest.mark.faults

@@ -47,7 +47,7 @@ class CrawlChild:
 
     def __init__(self, settings: ChildSettings) -> None:
         self._stall_seconds = settings.stall_seconds
-        self._held = RawArray("q", [READING])  # shared memory: it outlives the child
+        self._held = RawArray("q", [READING, 0])  # shared memory: it outlives the child; see _Holder
         context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
         self._connection, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
@@ -90,22 +90,26 @@ class CrawlChild:
 
     def _answer(self) -> Generator[None, None, Block | _Raised]:
         """Waits for the child's next answer; one that works on one thing for too long is ended."""
-        waited, held = 0.0, self._held[0]
+        waited, seen = 0.0, list(self._held)
         while not self._connection.poll(_POLL_SECONDS):
             yield None
-            if self._held[0] in (held, READING):
-                waited += _POLL_SECONDS if self._held[0] != READING else 0.0
-            else:
-                waited, held = 0.0, self._held[0]
+            now = list(self._held)
+            if now != seen:
+                waited, seen = 0.0, now
+            elif now[0] != READING:
+                waited += _POLL_SECONDS
             if waited >= self._stall_seconds:
                 self.close()
-                raise ChildDiedError(held, f"the child did not get on for {self._stall_seconds:g} s")
+                raise ChildDiedError(seen[0], f"the child did not get on for {self._stall_seconds:g} s")
         answer: Block | _Raised = self._connection.recv()
         return answer
 
 
 class _Holder:
-    """Notes in shared memory what is worked on."""
+    """Notes in shared memory what is worked on, and how often the source was asked for more.
+
+    A child that looks for the next record through much that is none holds the same all the time.
+    """
 
     def __init__(self, held: Any) -> None:
         self._held = held
@@ -113,6 +117,8 @@ class _Holder:
     def hold(self, what: int) -> None:
         """Notes it."""
         self._held[0] = what
+        if what == READING:
+            self._held[1] += 1
 
 
 def _serve(connection: Connection[Any, Any], held: Any, settings: ChildSettings) -> None:
