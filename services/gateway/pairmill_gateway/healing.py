@@ -61,19 +61,45 @@ class Healer:
         """Returns the open units whose tasks are to be published again; forgets closed ones."""
         still_open = {task.unit_id: task for task in open_units}
         self._marks = {name: mark for name, mark in self._marks.items() if name in still_open}
-        now = self._clock.monotonic()
+        now, places = self._clock.monotonic(), _Places(self._bus)
         return [
             still_open[name]
             for name, mark in self._marks.items()
-            if now - mark.quiet_since >= mark.patience and self._is_gone(mark)
+            if now - mark.quiet_since >= mark.patience and places.is_gone(mark)
         ]
 
-    def _is_gone(self, mark: _Mark) -> bool:
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far a group has read a partition, and what there is of it."""
+
+    committed: int
+    end: int
+    epoch: str
+    unread: int | None  # first offset that the group has not read, None if there is none
+
+
+class _Places:
+    """One look at the bus: each partition is asked for once, however many units wait in it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._seen: dict[tuple[str, TopicPartition], _Place] = {}
+
+    def is_gone(self, mark: _Mark) -> bool:
         """Whether nothing below the mark is still to be read by the group (U5)."""
-        committed = self._bus.committed(mark.group, mark.source) or 0
-        if committed >= mark.offset or self._bus.end_offset(mark.source) < mark.offset:
+        place = self._seen.get((mark.group, mark.source)) or self._look(mark.group, mark.source)
+        if place.committed >= mark.offset or place.end < mark.offset or place.epoch != mark.epoch:
             return True
-        if self._bus.topic_epoch(mark.source.topic) != mark.epoch:
-            return True
-        unread = self._bus.read(mark.source, start=committed, max_records=1)
-        return not unread or unread[0].offset >= mark.offset  # retention took what was below
+        return place.unread is None or place.unread >= mark.offset  # retention took what was below
+
+    def _look(self, group: str, source: TopicPartition) -> _Place:
+        committed = self._bus.committed(group, source) or 0
+        unread = self._bus.read(source, start=committed, max_records=1)
+        place = self._seen[group, source] = _Place(
+            committed=committed,
+            end=self._bus.end_offset(source),
+            epoch=self._bus.topic_epoch(source.topic),
+            unread=unread[0].offset if unread else None,
+        )
+        return place

@@ -122,6 +122,30 @@ def test_u5_a_closed_unit_is_forgotten() -> None:
     assert watched.healer.lost([watched.task]) == []
 
 
+class CountingBus(MemoryBus):
+    """Counts how often it is asked how far a group has read."""
+
+    asked = 0
+
+    def committed(self, group: str, source: TopicPartition) -> int | None:
+        self.asked += 1
+        return super().committed(group, source)
+
+
+def test_u5_the_bus_is_asked_for_partitions_and_not_for_each_unit_that_waits() -> None:
+    bus, clock, root = CountingBus(), ManualClock(), toy_root(100, 100, 1)
+    create_topics(bus, 4)
+    healer, tasks = Healer(bus, root.spec, clock, PATIENCE), list(root.crawl_tasks(0))
+    for task in tasks:
+        bus.publish([task_message(bus, task, root.spec)])
+        healer.note(task)
+    clock.sleep(PATIENCE)
+    assert healer.lost(tasks) == []
+    assert bus.asked == 4
+    bus.reset_offsets(group_of_job(Stage.STAGE_CRAWL, root.spec), TOPIC, to_end=True)
+    assert healer.lost(tasks) == tasks, "each look asks anew"
+
+
 class FlakyBus(SqliteBus):
     """Fails at every third question for an end offset."""
 
