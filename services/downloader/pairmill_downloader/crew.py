@@ -32,6 +32,9 @@ from pairmill_protos.job.v1.job_pb2 import DownloadRules, ImageRules
 _FIRST_TURN_SECONDS = 3600.0
 """Longest wait for a domain's first turn, which every unit waits for so that follow-ups come to an end."""
 
+_MAY_BE_OURS = RETRIABLE | {Reason.REASON_DNS_NOT_FOUND}
+"""Failures that an outage may cause: a resolver that is cut off may deny every name."""
+
 
 class OurOutageError(RetriableError):
     """The network seems to be away on our side; what failed of late says nothing of the hosts (U15)."""
@@ -137,7 +140,7 @@ class Crew:
     async def _watch(self, target: Target, end: FetchEnd) -> None:
         watch = self.means.network.watch
         watch.ended(target.host, target.domain, end.reason)
-        if end.reason in RETRIABLE and await watch.is_our_outage():
+        if end.reason in _MAY_BE_OURS and await watch.is_our_outage():
             raise OurOutageError(
                 "the network seems to be away: hosts cannot be reached, and neither can the canaries"
             )

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from pairmill.clock import SystemClock
+from pairmill_downloader.crew import Crew, Means, Orders, OurOutageError
+from pairmill_downloader.ends import Round
 from pairmill_downloader.fetching.outage import NetworkOutageWatch
+from pairmill_downloader.ports import Network
+from pairmill_downloader.shards.spill import ImageSpill
+from pairmill_downloader.targets import Target
 from pairmill_protos.common.v1.outcome_pb2 import Reason
+from tests.fakes import download as fake
 from tests.fakes.virtual_time import VirtualClock, run_virtually
 
 CANARIES = ("http://one.example/", "http://two.example/")
@@ -81,6 +89,35 @@ def test_resolver_that_denies_every_name_is_our_outage() -> None:
         return await watch.is_our_outage()
 
     assert run_virtually(test)
+
+
+@pytest.mark.parametrize("reason", [DNS, Reason.REASON_DNS_NOT_FOUND])
+def test_unit_of_whose_hosts_no_name_is_found_ends_as_our_outage(
+    reason: Reason.ValueType, tmp_path: Path
+) -> None:
+    urls = [f"https://h{number}.test/1.jpg" for number in range(60)]
+    fetcher = fake.ScriptedFetcher({url: [fake.refused(reason)] for url in urls})
+    clock, job = SystemClock(), fake.spec()
+    watch = NetworkOutageWatch(clock, (), Canaries(answer=False))
+    with ImageSpill(tmp_path / "images") as spill:
+        crew = Crew(
+            orders=Orders(
+                download=job.download,
+                image=job.image,
+                place=Round(number=0, rounds=3),
+                deadline_seconds=60.0,
+            ),
+            means=Means(
+                network=Network(fetcher=fetcher, gate=fake.JournalGate(), watch=watch),
+                examiner=fake.LocalExaminer(),
+                observer=fake.CountingObserver(),
+                monotonic=clock.monotonic,
+            ),
+            spill=spill,
+        )
+        targets = [Target(url=url, host=url[8:-6], domain=url[8:-6], rows=(0,)) for url in urls]
+        with pytest.raises(OurOutageError):
+            asyncio.run(crew.work(targets))
 
 
 def test_one_host_counts_once() -> None:
