@@ -18,7 +18,7 @@ from pairmill_downloader.fetching.addresses import AddressPolicy
 from pairmill_downloader.fetching.config import NoAddress, Route
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 
-_ERROR_TTL_SECONDS: Final = 1.0
+_ERROR_TTL_SECONDS: Final = 1.0  # of denials too: those of an outage may not outlast it
 _MAX_ADDRESSES: Final = 4  # of a family: the client dials each of them, and those that fail repeatedly
 
 _DOES_NOT_EXIST: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
@@ -151,8 +151,7 @@ class CheckedResolver(AbstractResolver):
             late = ResolutionError(Reason.REASON_DNS_ERROR, f"no answer in {self._timeout_seconds:g} s")
             return _Known(self._clock.monotonic(), (), late)
         except ResolutionError as error:
-            is_final = error.reason == Reason.REASON_DNS_NOT_FOUND
-            ttl = self._ttl_seconds if is_final else min(self._ttl_seconds, _ERROR_TTL_SECONDS)
+            ttl = min(self._ttl_seconds, _ERROR_TTL_SECONDS)
             return _Known(self._clock.monotonic() + ttl, (), error)
 
     def _keep(self, host: str, known: _Known) -> _Known:

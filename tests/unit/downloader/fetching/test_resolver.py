@@ -1,33 +1,43 @@
-"""What of a name's addresses is dialled."""
+"""What of a name's addresses is dialled, and for how long an answer is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pairmill_downloader.adapters.resolver import CheckedResolver
+import pytest
+
+from pairmill_downloader.adapters.resolver import CheckedResolver, ResolutionError
 from pairmill_downloader.fetching.addresses import AddressPolicy
+from pairmill_protos.common.v1.outcome_pb2 import Reason
 from tests.fakes.virtual_time import VirtualClock, run_virtually
 
 
 class Answer:
     """A lookup with one answer."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[str], *, denies: bool = False) -> None:
         self._addresses = addresses
+        self.denies = denies
 
     async def addresses(self, host: str) -> Sequence[str]:
+        if self.denies:
+            raise ResolutionError(Reason.REASON_DNS_NOT_FOUND, "as told")
         return self._addresses
 
     def close(self) -> None:
         """Has nothing to give back."""
 
 
+def resolver_of(answer: Answer, clock: VirtualClock) -> CheckedResolver:
+    return CheckedResolver(
+        answer, AddressPolicy(), clock, timeout_seconds=1.0, ttl_seconds=60.0, cache_entries=10
+    )
+
+
 def resolved(answer: Sequence[str]) -> list[str]:
     async def test(clock: VirtualClock) -> list[str]:
-        resolver = CheckedResolver(
-            Answer(answer), AddressPolicy(), clock, timeout_seconds=1.0, ttl_seconds=60.0, cache_entries=10
-        )
-        return [result["host"] for result in await resolver.resolve("a.example", 80)]
+        results = await resolver_of(Answer(answer), clock).resolve("a.example", 80)
+        return [result["host"] for result in results]
 
     return run_virtually(test)
 
@@ -44,3 +54,16 @@ def test_addresses_of_a_short_answer_are_dialled_in_its_order() -> None:
         "8.8.8.8",
         "2606:4700::2",
     ]
+
+
+def test_u15_denial_by_a_resolver_that_was_cut_off_is_soon_forgotten() -> None:
+    async def test(clock: VirtualClock) -> int:
+        answer = Answer(["8.8.8.8"], denies=True)
+        resolver = resolver_of(answer, clock)
+        with pytest.raises(ResolutionError):
+            await resolver.resolve("a.example", 80)
+        answer.denies = False
+        clock.sleep(2.0)
+        return len(await resolver.resolve("a.example", 80))
+
+    assert run_virtually(test) == 1
