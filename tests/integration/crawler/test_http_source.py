@@ -181,6 +181,15 @@ def test_b11_a_source_that_is_refused_is_missing(site: Site, waits: Waits, code:
     assert len(site.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/a b.gz", "http://127.0.0.1:nine/a.gz", "http://127.0.0.1:9/\u00e4.gz"]
+)
+def test_an_address_that_cannot_be_asked_for_is_missing(waits: Waits, url: str) -> None:
+    with pytest.raises(SourceMissingError, match="cannot be used"):
+        list(waits.source(Site(url=url)).chunks())
+    assert waits.seconds == []
+
+
 def test_a_source_that_changes_while_it_is_read_is_read_anew(site: Site, waits: Waits) -> None:
     site.answers = [body(until=1000), body(tag='"two"', ranges=False)]
     with pytest.raises(RetriableError, match="changed"):

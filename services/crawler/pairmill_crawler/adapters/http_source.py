@@ -124,10 +124,10 @@ class HttpSource:
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refusal(error) from error
+        except (ValueError, http.client.InvalidURL) as error:
+            raise SourceMissingError(f"the address cannot be used: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             raise _InterruptedError(f"{type(error).__name__}: {error}") from error
-        except ValueError as error:
-            raise SourceMissingError(f"the address cannot be used: {error}") from error
         return answer
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
