@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from pairmill.errors import ConfigurationError
+from pairmill_downloader.table_output import put_whole
 from pairmill_downloader.table_request import TableRequest
 
 IDENTITY_FILE: Final = "download.json"
@@ -47,7 +48,7 @@ def _check_identity(request: TableRequest) -> None:
     except ValueError as error:
         raise ConfigurationError(f"--out: {path} is damaged; choose another folder") from error
     if known is None:
-        path.write_text(json.dumps(identity, indent=2, sort_keys=True))
+        put_whole(path, json.dumps(identity, indent=2, sort_keys=True).encode())
         return
     differing = sorted(name for name in {*known, *identity} if known.get(name) != identity.get(name))
     if differing:

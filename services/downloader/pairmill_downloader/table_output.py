@@ -53,7 +53,7 @@ class ShardOutput:
             self._write_images(name, samples, schema, spill)
         else:
             self._write_rows(name, [row for row, _ in samples], schema)
-        self._put(self._out / f"{name}_stats.json", stats)
+        put_whole(self._out / f"{name}_stats.json", stats)
 
     def _write_tar(self, name: str, samples: Sequence[Sample], spill: ImageSpill) -> None:
         part = self._out / f"{name}.tar{_PART}"
@@ -66,7 +66,7 @@ class ShardOutput:
                 row["tar_offset"], row["tar_size"] = placed.offset, placed.size
                 for extension, data in _texts(row).items():
                     writer.add(f"{key}.{extension}", data)
-        part.replace(self._out / f"{name}.tar")
+        _finish(part)
 
     def _write_files(self, name: str, samples: Sequence[Sample], spill: ImageSpill) -> None:
         folder = self._out / name
@@ -81,7 +81,7 @@ class ShardOutput:
     def _write_rows(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
         part = self._out / f"{name}.parquet{_PART}"
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), part, compression="zstd")
-        part.replace(self._out / f"{name}.parquet")
+        _finish(part)
 
     def _write_images(
         self, name: str, samples: Sequence[Sample], schema: pa.Schema, spill: ImageSpill
@@ -95,15 +95,21 @@ class ShardOutput:
                     for row, place in samples[start : start + _GROUP_ROWS]
                 ]
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-        part.replace(self._out / f"{name}.parquet")
+        _finish(part)
 
-    def _put(self, path: Path, data: bytes) -> None:
-        part = path.with_name(path.name + _PART)
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+
+def put_whole(path: Path, data: bytes) -> None:
+    """Writes a file that is there with all its bytes or not at all."""
+    part = path.with_name(path.name + _PART)
+    part.write_bytes(data)
+    _finish(part)
+
+
+def _finish(part: Path) -> None:
+    """Gives a file its name once its bytes are on the disk: what is written later may rely on it."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(part.with_suffix(""))
 
 
 def _texts(row: Row) -> dict[str, bytes]:

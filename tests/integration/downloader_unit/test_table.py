@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -244,3 +245,25 @@ def test_a_wrong_request_names_the_option(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         download_table(ask(table, **options))
+
+
+@pytest.mark.parametrize("shape", ["webdataset", "parquet"])
+def test_what_a_resume_relies_on_is_on_the_disk_before_it(
+    ask: Ask, table: Path, shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that loses power keeps what was synced: the request, then shards, each before its totals."""
+    synced: list[int] = []
+    sync = os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(os.fstat(file).st_ino)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    request = ask(table, output_format=shape, shards_in_flight=1)
+    download_table(request)
+    names = {path.stat().st_ino: path.name for path in request.out.iterdir()}
+    tars = {"webdataset": [".tar"], "parquet": []}[shape]
+    shards = [f"0000{shard}{end}" for shard in range(3) for end in (*tars, ".parquet", "_stats.json")]
+    assert [names[inode] for inode in synced] == ["download.json", *shards]
+    assert not list(request.out.glob("*.part"))
