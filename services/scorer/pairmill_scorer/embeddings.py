@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pairmill.dataset.arrays import Halves, mapped_halves
 from pairmill.errors import InvalidRecordError
 from pairmill.schemas import EMBEDDING_METADATA
-from pairmill_scorer.similarity import Halves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,9 @@ class StoredEmbeddings:
 
 def open_embeddings(images: Path, texts: Path, metadata: Path, dimensions: int) -> StoredEmbeddings:
     """Returns the embeddings in three files; raises InvalidRecordError unless they belong together."""
-    found = StoredEmbeddings(images=_halves(images), texts=_halves(texts), metadata=pq.read_table(metadata))
+    found = StoredEmbeddings(
+        images=mapped_halves(images), texts=mapped_halves(texts), metadata=pq.read_table(metadata)
+    )
     wanted = (found.rows, dimensions)
     if found.images.shape != wanted or found.texts.shape != wanted:
         raise InvalidRecordError(
@@ -50,13 +52,3 @@ def no_embeddings(dimensions: int) -> StoredEmbeddings:
     """Returns the embeddings of a shard in which no row was embedded."""
     nothing = np.zeros((0, dimensions), dtype="<f2")
     return StoredEmbeddings(images=nothing, texts=nothing, metadata=EMBEDDING_METADATA.empty_table())
-
-
-def _halves(path: Path) -> Halves:
-    try:
-        array: Halves = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise InvalidRecordError(f"{path.name} holds no array: {error}") from error
-    if array.dtype != np.dtype("<f2") or array.ndim != 2:
-        raise InvalidRecordError(f"{path.name} holds {array.dtype} {array.shape}, rows of float16 are wanted")
-    return array

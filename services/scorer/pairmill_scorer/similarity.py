@@ -7,8 +7,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pairmill.dataset.arrays import Halves
+
 Floats: TypeAlias = npt.NDArray[np.float32]
-Halves: TypeAlias = npt.NDArray[np.float16]
 
 
 def similarities(images: Halves, texts: Halves) -> Floats:

@@ -332,6 +332,18 @@ def test_embeddings_that_are_not_unit_vectors_are_refused(
     assert any(message in str(finding) and entry.path in str(finding) for finding in report.findings)
 
 
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [(b"\x93NUM", b"PK\x03\x04"), (b"}", b" "), (b"(", b"-"), (b" (", b"(-"), (b"'", b"\xff")],
+    ids=["zip", "unclosed", "unopened", "negative", "no-text"],
+)
+def test_an_array_whose_header_is_damaged_is_a_finding(there: bytes, instead: bytes, copy: Path) -> None:
+    entry = first_file(copy, roles.IMAGE_EMBEDDINGS)
+    data = (copy / entry.path).read_bytes()
+    (copy / entry.path).write_bytes(data.replace(there, instead, 1))
+    assert _says(audit(copy), "embeddings", entry.path, "no array")
+
+
 def test_train_has_to_be_the_kept_set_in_order(copy: Path) -> None:
     entry = first_file(copy, roles.TRAIN_INDEX)
     _rewrite(copy / entry.path, lambda table: table.take([*range(1, len(table)), 0]))

@@ -11,10 +11,12 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from pairmill.dataset import roles
+from pairmill.dataset.arrays import mapped_halves
 from pairmill.dataset.audit.work import Work, batches
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.reader import number_of
 from pairmill.dataset.recount import Fact
+from pairmill.errors import InvalidRecordError
 from pairmill.idarrays import words_of_hex
 from pairmill.ids import ID_BYTES
 from pairmill.schemas import EMBEDDING_METADATA
@@ -72,13 +74,9 @@ def _check_metadata(entry: FileEntry, work: Work) -> None:
 def _check_vectors(entry: FileEntry, work: Work) -> None:
     def inspect(path: Path) -> None:
         try:
-            vectors: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            work.findings.add("embeddings", entry.path, f"it is no array: {error}")
-            return
-        if vectors.dtype != np.dtype("<f2") or vectors.ndim != 2:
-            kind = f"{vectors.dtype.str} with {vectors.ndim} axes"
-            work.findings.add("embeddings", entry.path, f"it holds {kind}, not <f2 with two")
+            vectors = mapped_halves(path)
+        except InvalidRecordError as error:
+            work.findings.add("embeddings", entry.path, str(error))
             return
         work.compare_rows(entry, len(vectors))
         wanted = work.spec.bundle.dimensions
