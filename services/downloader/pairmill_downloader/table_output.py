@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,15 +20,18 @@ _GROUP_ROWS: Final = 500  # of a parquet file that holds images
 _PART: Final = ".part"
 
 Sample = tuple[Row, Place | None]
+Sync = Callable[[int], None]
 
 
 class ShardOutput:
     """Writes shards of one request into a folder. Thread-safe for different shards."""
 
-    def __init__(self, out: Path, output_format: str, extension: str) -> None:
+    def __init__(self, out: Path, output_format: str, extension: str, *, sync: Sync = os.fsync) -> None:
+        """`sync` returns once the bytes of a file descriptor are on the disk."""
         self._out = out
         self._format = output_format
         self._extension = extension
+        self._sync = sync
 
     def totals(self, name: str) -> dict[str, Any] | None:
         """Returns the totals of a shard that is whole, or None."""
@@ -53,7 +56,7 @@ class ShardOutput:
             self._write_images(name, samples, schema, spill)
         else:
             self._write_rows(name, [row for row, _ in samples], schema)
-        put_whole(self._out / f"{name}_stats.json", stats)
+        put_whole(self._out / f"{name}_stats.json", stats, self._sync)
 
     def _write_tar(self, name: str, samples: Sequence[Sample], spill: ImageSpill) -> None:
         part = self._out / f"{name}.tar{_PART}"
@@ -66,7 +69,7 @@ class ShardOutput:
                 row["tar_offset"], row["tar_size"] = placed.offset, placed.size
                 for extension, data in _texts(row).items():
                     writer.add(f"{key}.{extension}", data)
-        _finish(part)
+        _finish(part, self._sync)
 
     def _write_files(self, name: str, samples: Sequence[Sample], spill: ImageSpill) -> None:
         folder = self._out / name
@@ -81,7 +84,7 @@ class ShardOutput:
     def _write_rows(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
         part = self._out / f"{name}.parquet{_PART}"
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), part, compression="zstd")
-        _finish(part)
+        _finish(part, self._sync)
 
     def _write_images(
         self, name: str, samples: Sequence[Sample], schema: pa.Schema, spill: ImageSpill
@@ -95,20 +98,20 @@ class ShardOutput:
                     for row, place in samples[start : start + _GROUP_ROWS]
                 ]
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-        _finish(part)
+        _finish(part, self._sync)
 
 
-def put_whole(path: Path, data: bytes) -> None:
+def put_whole(path: Path, data: bytes, sync: Sync = os.fsync) -> None:
     """Writes a file that is there with all its bytes or not at all."""
     part = path.with_name(path.name + _PART)
     part.write_bytes(data)
-    _finish(part)
+    _finish(part, sync)
 
 
-def _finish(part: Path) -> None:
+def _finish(part: Path, sync: Sync) -> None:
     """Gives a file its name once its bytes are on the disk: what is written later may rely on it."""
     with part.open("rb") as file:
-        os.fsync(file.fileno())
+        sync(file.fileno())
     part.replace(part.with_suffix(""))
 
 

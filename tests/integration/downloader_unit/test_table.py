@@ -21,7 +21,10 @@ from PIL import Image
 from pairmill.errors import ConfigurationError, RetriableError
 from pairmill_downloader.config import DownloaderConfig
 from pairmill_downloader.fetching.config import Network, Route
+from pairmill_downloader.shards.index import Row
+from pairmill_downloader.shards.spill import ImageSpill
 from pairmill_downloader.table import TableProgress, download_table
+from pairmill_downloader.table_output import ShardOutput
 from pairmill_downloader.table_request import TableRequest
 from tests.fakes.download import picture
 from tests.fakes.images_server import ImageServer, serving
@@ -247,23 +250,19 @@ def test_a_wrong_request_names_the_option(
         download_table(ask(table, **options))
 
 
-@pytest.mark.parametrize("shape", ["webdataset", "parquet"])
+@pytest.mark.parametrize(("shape", "tars"), [("webdataset", [".tar"]), ("parquet", [])])
 def test_what_a_resume_relies_on_is_on_the_disk_before_it(
-    ask: Ask, table: Path, shape: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shape: str, tars: list[str]
 ) -> None:
-    """A machine that loses power keeps what was synced: the request, then shards, each before its totals."""
+    """A machine that loses power keeps what was synced: shards, each before its totals."""
     synced: list[int] = []
-    sync = os.fsync
-
-    def noted(file: int) -> None:
-        synced.append(os.fstat(file).st_ino)
-        sync(file)
-
-    monkeypatch.setattr(os, "fsync", noted)
-    request = ask(table, output_format=shape, shards_in_flight=1)
-    download_table(request)
-    names = {path.stat().st_ino: path.name for path in request.out.iterdir()}
-    tars = {"webdataset": [".tar"], "parquet": []}[shape]
-    shards = [f"0000{shard}{end}" for shard in range(3) for end in (*tars, ".parquet", "_stats.json")]
-    assert [names[inode] for inode in synced] == ["download.json", *shards]
-    assert not list(request.out.glob("*.part"))
+    output = ShardOutput(tmp_path, shape, "jpg", sync=lambda file: synced.append(os.fstat(file).st_ino))
+    with ImageSpill(tmp_path / "spill") as spill:
+        row: Row = {"key": "000000", "caption": "a cat", "tar_offset": None, "tar_size": None}
+        schema = pa.schema(
+            [(name, pa.string() if name in ("key", "caption") else pa.int64()) for name in row]
+        )
+        output.write("00000", [(row, spill.append(b"picture"))], schema, spill, b"{}")
+    names = {path.stat().st_ino: path.name for path in tmp_path.iterdir()}
+    assert [names[inode] for inode in synced] == [f"00000{end}" for end in (*tars, ".parquet", "_stats.json")]
+    assert not list(tmp_path.glob("*.part"))

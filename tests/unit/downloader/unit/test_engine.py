@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -18,13 +17,18 @@ from tests.fakes.download import FakeWeb
 
 @dataclass
 class WaitingCrew:
-    """Works until it is let go."""
+    """Works until it is let go, then raises its error, if it has one."""
 
+    error: Exception | None = None
     may_end: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     async def work(self, targets: object) -> None:
         while not self.may_end.is_set():
             await asyncio.sleep(0.001)
+        self.ended.set()
+        if self.error is not None:
+            raise self.error
 
 
 @pytest.fixture
@@ -35,17 +39,19 @@ def engine() -> Iterator[Engine]:
     made.close()
 
 
-def test_work_that_ends_just_as_a_tick_is_due_has_not_timed_out(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever asks whether the work is done gets the answer of a moment later, when it is."""
-    crew, is_done = WaitingCrew(), Future.done
+def test_work_that_ends_during_a_tick_is_taken(engine: Engine) -> None:
+    crew = WaitingCrew()
 
-    def done_a_moment_later(future: Future[bool]) -> bool:
+    def tick() -> None:
         crew.may_end.set()
-        future.exception(10)
-        return is_done(future)
+        assert crew.ended.wait(10)
 
-    monkeypatch.setattr(Future, "done", done_a_moment_later)
-    ended = engine.run(cast(Crew, crew), [], cut_off=threading.Event(), tick=crew.may_end.set)
-    assert ended is False
+    assert engine.run(cast(Crew, crew), [], cut_off=threading.Event(), tick=tick) is False
+
+
+def test_a_timeout_that_the_work_raises_is_raised(engine: Engine) -> None:
+    """It is not taken for the end of the wait for the work."""
+    crew = WaitingCrew(error=TimeoutError("of the work"))
+    crew.may_end.set()
+    with pytest.raises(TimeoutError, match="of the work"):
+        engine.run(cast(Crew, crew), [], cut_off=threading.Event(), tick=lambda: None)
