@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairmill_scorer.similarity import Halves, similarities
+from pairmill.dataset.arrays import Halves
+from pairmill_scorer.similarity import similarities
 
 
 def unit_rows(rows: int, dimensions: int, seed: int) -> Halves:
