@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.bench.processes import read_process
 from tests.conftest import REPOSITORY
 
 
@@ -79,3 +80,9 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come about in time"
         pause.wait(0.01)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or waits for nothing but to be asked how it ended."""
+    process = read_process(pid)
+    return process is None or not process.command

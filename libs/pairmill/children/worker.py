@@ -17,6 +17,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from pairmill.children.limits import NO_LIMITS, Limits, apply_limits, limited_cpu_time
+from pairmill.children.orphans import end_when_orphaned
 from pairmill.errors import PairmillError, RetriableError
 
 Item = TypeVar("Item")
@@ -153,6 +154,7 @@ def _serve(
 ) -> None:
     """Runs in the child until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    end_when_orphaned()
     with suppress(EOFError, OSError):
         try:
             work = factory()

@@ -17,8 +17,7 @@ from pairmill_crawler.config import SourceConfig
 from pairmill_crawler.gzip_members import MAGIC
 from pairmill_crawler.isolation import crawl_in_children
 from pairmill_crawler.ports import Detectors, OpenSource
-from tests.bench.processes import read_process
-from tests.fakes.processes import wait_until
+from tests.fakes.processes import has_ended, wait_until
 from tests.fakes.wat_detectors import DeadlyDetectors
 from tests.unit.crawler.wats import Crawled, Memory, collect, image, order, page_record, rules, wat_of
 
@@ -50,11 +49,6 @@ def crawled(pool: ChildPool, path: Path, detector: str = "deadly") -> tuple[Craw
     deaths: list[int] = []
     given = order(wat=str(path), rules=rules(detector=detector))
     return collect(crawl_in_children(given, pool.borrow, lambda: deaths.append(1))), len(deaths)
-
-
-def has_ended(pid: int) -> bool:
-    process = read_process(pid)
-    return process is None or not process.command  # nobody has asked how it ended yet
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from multiprocessing.sharedctypes import RawArray
 from typing import Any, Final
 
 from pairmill.children.limits import Limits, apply_limits
+from pairmill.children.orphans import end_when_orphaned
 from pairmill.domains import registrable_domain
 from pairmill.errors import PairmillError
 from pairmill_crawler.crawl import READING, Block, CrawlOrder, crawl_wat
@@ -124,6 +125,7 @@ class _Holder:
 def _serve(connection: Connection[Any, Any], held: Any, settings: ChildSettings) -> None:
     """Runs in the child until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    end_when_orphaned()
     apply_limits(Limits(memory_bytes=settings.memory_bytes or None))
     registrable_domain("example.org")  # loads the list of suffixes while nothing is held yet
     holder = _Holder(held)
