@@ -68,8 +68,11 @@ class Dataset:
             yield from self.batches(entry, columns)
 
     def batches(self, entry: FileEntry, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yields the rows of one parquet file; raises CorruptObjectError if it cannot be read."""
+        """Yields the rows of one parquet file; raises CorruptObjectError if these columns cannot be read."""
         with self.parquet(entry) as file:
+            missing = sorted(set(columns or ()) - set(file.schema_arrow.names))
+            if missing:
+                raise CorruptObjectError(f"{entry.path} has no column {', '.join(missing)}")
             try:
                 names = list(columns) if columns is not None else None
                 yield from file.iter_batches(batch_size=BATCH_ROWS, columns=names)

@@ -14,7 +14,7 @@ import pytest
 from pairmill.dataset import roles
 from pairmill.dataset.diff import DiffReport, diff
 from pairmill.dataset.manifest import Manifest, content_version, read_manifest
-from pairmill.errors import ConfigurationError, InvalidRecordError
+from pairmill.errors import ConfigurationError, CorruptObjectError, InvalidRecordError
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from tests.fakes.dataset import build_dataset
@@ -130,6 +130,15 @@ def test_failed_candidates_are_compared_by_the_shard_index(
     _set(other / entry.path, column, place, "tls_error")
     report = diff(base, other)
     assert set(report.columns) == {shown}
+
+
+@pytest.mark.parametrize(("role", "column"), [(roles.SAMPLES, "similarity"), (roles.SHARD_INDEX, "language")])
+def test_a_file_without_a_column_is_damaged(role: str, column: str, base: Path, copy_of: Copy) -> None:
+    other = copy_of(base)
+    path = other / first_file(other, role).path
+    pq.write_table(pq.read_table(path).drop_columns([column]), path)
+    with pytest.raises(CorruptObjectError, match=f"no column {column}"):
+        diff(base, other)
 
 
 @pytest.mark.parametrize(("distance", "same"), [(0.0009, True), (0.0011, False)])
