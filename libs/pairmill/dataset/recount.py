@@ -26,7 +26,7 @@ PARTITION_ROWS: Final = 400_000
 _FIELDS: Final[list[pa.Field[Any]]] = [
     pa.field("id", pa.binary(16)),
     pa.field("fact", pa.int8()),
-    pa.field("rank", pa.int8()),
+    pa.field("rank", pa.int16()),
     pa.field("end", pa.int16()),
     pa.field("file", pa.int32()),
 ]
@@ -107,7 +107,7 @@ class Recount:
         columns = {
             "id": array_of(ids),
             "fact": pa.array(np.broadcast_to(np.asarray(facts, dtype=np.int8), (size,))),
-            "rank": pa.array(np.full(size, rank, dtype=np.int8)),
+            "rank": pa.array(np.full(size, rank, dtype=np.int16)),
             "end": pa.array(np.asarray(ends if ends is not None else np.full(size, -1), dtype=np.int16)),
             "file": pa.array(np.full(size, file, dtype=np.int32)),
         }
@@ -223,7 +223,7 @@ class _Group:
     def _not_replaced(self) -> npt.NDArray[np.bool_]:
         """Which facts stand: a candidate's facts of a lower rank than its highest are replaced."""
         candidate = self._fact <= Fact.DEAD
-        highest = np.full(self.size, -1, dtype=np.int8)
+        highest = np.full(self.size, -1, dtype=np.int16)
         np.maximum.at(highest, self._of[candidate], self._rank[candidate])
         stands: npt.NDArray[np.bool_] = ~candidate | (self._rank == highest[self._of])
         return stands

@@ -48,6 +48,17 @@ def test_every_candidate_ends_once(partition_rows: int, tmp_path: Path) -> None:
     }
 
 
+def test_u16_a_chain_of_versions_may_be_long(tmp_path: Path) -> None:
+    ids = _ids(10)
+    recount = Recount(tmp_path, 20)
+    for rank, reason in ((0, "http_4xx"), (300, "http_5xx")):
+        ends = [recount.end("failed", reason)] * 10
+        recount.add(ids, Fact.FAILED, file=recount.file(f"shards/{rank}"), rank=rank, ends=ends)
+    judged = recount.judge(Promises(has_train=True, is_planned=False, is_cancelled=False))
+    assert judged.final == {("failed", "http_5xx"): 10}
+    assert not judged.problems
+
+
 def test_u16_rows_of_a_repair_replace_those_of_its_base(tmp_path: Path) -> None:
     ids = _ids(10)
     recount = Recount(tmp_path, 40)
