@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -117,6 +118,24 @@ def test_d12_resolver_that_does_not_answer_is_a_failure_of_resolution() -> None:
             return await fetcher.fetch("http://a.example/x", rules())
 
     assert asyncio.run(run()).reason == Reason.REASON_DNS_ERROR
+
+
+def test_d12_wait_behind_slow_names_is_no_failure_of_a_host() -> None:
+    class SlowOnes(Names):
+        async def addresses(self, host: str) -> Sequence[str]:
+            await asyncio.sleep(0.7 if host == "slow.example" else 0.0)  # longer than a connection may take
+            return ["127.0.0.1"]
+
+    async def run() -> list[FetchEnd]:
+        async with RawServer(SITE) as server:
+            config = FetchConfig(allowed_networks=(LOOPBACK,), dns_threads=1, dns_timeout_seconds=0.1)
+            async with open_fetcher(config, NotingGate(), SystemClock(), lookup=SlowOnes({})) as fetcher:
+                urls = [f"http://{host}:{server.port}/x" for host in ("slow.example", "good.example")]
+                return await asyncio.gather(*(fetcher.fetch(url, rules()) for url in urls))
+
+    slow, good = asyncio.run(run())
+    assert slow.reason == Reason.REASON_DNS_ERROR
+    assert (good.reason, good.body) == (0, PICTURE)
 
 
 def test_answers_of_the_resolver_are_kept_for_their_time() -> None:

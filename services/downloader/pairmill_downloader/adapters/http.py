@@ -65,6 +65,7 @@ class AiohttpClient:
             timeout_seconds=config.dns_timeout_seconds,
             ttl_seconds=config.dns_ttl_seconds,
             cache_entries=config.dns_cache_entries,
+            at_once=config.dns_threads,
         )
         self._session = aiohttp.ClientSession(
             connector=self._connector(config),
@@ -85,6 +86,8 @@ class AiohttpClient:
             return Exchange(reason=Reason.REASON_BLOCKED_ADDRESS, detail=address)
         answer = _Answer(request, wants_body)
         try:
+            if address is None:
+                await self._resolver.look_up(request.target.host)
             async with asyncio.timeout(request.total_seconds):
                 return await answer.read(self._session)
         except CAUGHT as error:

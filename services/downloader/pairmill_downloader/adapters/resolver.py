@@ -91,7 +91,9 @@ class CheckedResolver(AbstractResolver):
         timeout_seconds: float,
         ttl_seconds: float,
         cache_entries: int,
+        at_once: int,
     ) -> None:
+        """`at_once`: names that the lookup looks up at a time; more wait, which counts against none."""
         self._lookup = lookup
         self._policy = policy
         self._clock = clock
@@ -100,6 +102,13 @@ class CheckedResolver(AbstractResolver):
         self._ttl_seconds = ttl_seconds
         self._cache_entries = cache_entries
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._places = asyncio.Semaphore(at_once)
+        self._asking: set[asyncio.Future[Sequence[str]]] = set()
+
+    async def look_up(self, host: str) -> None:
+        """Makes the addresses of a host known ahead of a request; raises ResolutionError."""
+        if self._route(host) is None:
+            await self._addresses(host)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -121,6 +130,8 @@ class CheckedResolver(AbstractResolver):
     async def close(self) -> None:
         """Closes the lookup."""
         self._lookup.close()
+        for asking in self._asking:
+            asking.cancel()
 
     def _route(self, host: str) -> Route | None:
         """The route of the longest suffix of a host."""
@@ -143,9 +154,13 @@ class CheckedResolver(AbstractResolver):
         return known.addresses
 
     async def _asked(self, host: str) -> _Known:
+        await self._places.acquire()
+        asking = asyncio.ensure_future(self._lookup.addresses(host))
+        self._asking.add(asking)
+        asking.add_done_callback(self._answered)
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                addresses = _few(await self._lookup.addresses(host))
+                addresses = _few(await asyncio.shield(asking))
             return _Known(self._clock.monotonic() + self._ttl_seconds, addresses, None)
         except TimeoutError:
             late = ResolutionError(Reason.REASON_DNS_ERROR, f"no answer in {self._timeout_seconds:g} s")
@@ -153,6 +168,13 @@ class CheckedResolver(AbstractResolver):
         except ResolutionError as error:
             ttl = min(self._ttl_seconds, _ERROR_TTL_SECONDS)
             return _Known(self._clock.monotonic() + ttl, (), error)
+
+    def _answered(self, asking: asyncio.Future[Sequence[str]]) -> None:
+        """Frees a place: not before the lookup is over, however long ago it was given up."""
+        self._asking.discard(asking)
+        self._places.release()
+        if not asking.cancelled():
+            asking.exception()
 
     def _keep(self, host: str, known: _Known) -> _Known:
         self._known[host] = known

@@ -40,7 +40,7 @@ class Request:
     target: Target
     user_agent: str
     accept: str
-    connect_seconds: float  # resolution, connection and TLS
+    connect_seconds: float  # connection and TLS; the resolution of names has a time of its own
     first_byte_seconds: float  # between any two arrivals of bytes, the answer's first included
     total_seconds: float
     max_body_bytes: int  # decoded
