@@ -18,24 +18,44 @@ from pairmill_protos.common.v1.outcome_pb2 import Reason
 IMAGE_ENDINGS: Final = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
 _TEXT_ENDINGS: Final = ("txt", "json")
 MAX_MEMBER_BYTES: Final = 64 * 2**20
+MAX_NOTE_BYTES: Final = 2**20
+"""Most bytes of what stands before a member to describe it: long names, extended headers."""
 
 _END_MARK: Final = "EOFHeaderError"  # not among tarfile's public names
+_NOTES: Final = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+_COPY_BYTES: Final = 2**20
 
 Sample: TypeAlias = StoredPair | RowFailure
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """Refuses damage that tarfile takes for the end of the archive once a member was read."""
+    """Refuses what tarfile takes for the end of the archive once a member was read, or cannot cope with."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Returns what a header says."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _NOTES and not 0 <= found.size <= MAX_NOTE_BYTES:  # is read as a whole
+            raise tarfile.ReadError(f"a note of {found.size} bytes before a member")
+        return found
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
         """Returns the next member."""
         try:
-            return super().fromtarfile(tarfile_)
+            found = super().fromtarfile(tarfile_)
         except tarfile.HeaderError as error:
             if type(error).__name__ == _END_MARK:
                 raise
             raise tarfile.ReadError(f"{error} where a member or the end mark is due") from error
+        except (ValueError, IndexError, OverflowError) as error:
+            raise tarfile.ReadError(f"a header that says nothing: {error}") from error
+        if found.size < 0 or found.issparse():  # holes would be filled up, to any size
+            raise tarfile.ReadError(f"{found.name!r} is no plain member")
+        return found
 
 
 @dataclass(slots=True)
@@ -65,6 +85,8 @@ def samples_of(path: Path) -> Iterator[Sample]:
     try:
         with tarfile.open(path, "r|*", tarinfo=_StrictTarInfo) as tar:
             for member in tar:
+                if member.size > MAX_MEMBER_BYTES:
+                    _read_over(tar, member)
                 key, _, ending = PurePosixPath(member.name).name.partition(".")
                 key = str(PurePosixPath(member.name).with_name(key)) if key else ""
                 if not member.isfile() or not key:
@@ -93,13 +115,23 @@ def _take(
     file = tar.extractfile(member)
     data = file.read() if file is not None else b""
     if len(data) != member.size:
-        raise tarfile.ReadError(f"{member.name} ends early")
+        raise tarfile.ReadError(f"{member.name!r} ends early")
     if ending == "txt":
         gathered.text = data.decode(errors="replace")
     elif ending == "json":
         gathered.facts = _facts(data)
     elif gathered.image is None:
         gathered.image, gathered.image_path = data, f"{shard}/{member.name}"
+
+
+def _read_over(tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    """Reads a large member to its end; raises ReadError where the tar ends first.
+
+    Left to itself tarfile skips as many blocks as the size names, also where there are none: for years.
+    """
+    file = tar.extractfile(member)
+    while file is not None and file.read(_COPY_BYTES):
+        pass
 
 
 def _facts(data: bytes) -> dict[str, object]:

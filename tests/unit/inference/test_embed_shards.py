@@ -17,7 +17,7 @@ from embedding_reader import EmbeddingReader
 from pairmill.errors import ConfigurationError, RetriableError
 from pairmill_inference.embed import EmbedSummary, embed_shards
 from pairmill_inference.pairs import RowFailure, StoredPair
-from pairmill_inference.webdataset import samples_of
+from pairmill_inference.webdataset import MAX_MEMBER_BYTES, samples_of
 from tests.fakes.embed_parts import embed_parts
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.shard import build_shard, drawn_picture, jpeg, row
@@ -132,6 +132,62 @@ def test_what_can_be_read_of_a_broken_shard_is_embedded(tmp_path: Path, share: f
     assert list(summary.broken) == [str(path)]
     assert 0 < summary.embedded < 20
     assert summary.embedded == summary.rows
+
+
+def pax_note(**headers: str) -> bytes:
+    member = tarfile.TarInfo("b.jpg")
+    member.pax_headers = headers
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+def header(kind: bytes, size: int) -> bytes:
+    member = tarfile.TarInfo("b.jpg")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        header(tarfile.REGTYPE, 2**60),
+        header(tarfile.REGTYPE, -(2**40)),
+        header(tarfile.GNUTYPE_LONGNAME, 2**40),
+        header(tarfile.XHDTYPE, 2**40),
+        header(tarfile.GNUTYPE_SPARSE, 5),
+        pax_note(size=str(2**60)),
+        pax_note(size="-5"),
+        pax_note(**{"GNU.sparse.map": "0,x", "GNU.sparse.size": "5"}),
+        pax_note(**{"GNU.sparse.map": f"0,1,{2**50},1", "GNU.sparse.size": str(2**51)}),
+    ],
+    ids=[
+        "huge",
+        "negative",
+        "long-name",
+        "note",
+        "sparse",
+        "pax-huge",
+        "pax-negative",
+        "pax-map",
+        "pax-sparse",
+    ],
+)
+@pytest.mark.timeout(20)
+def test_a_header_that_lies_ends_the_shard_and_nothing_else(tmp_path: Path, damage: bytes) -> None:
+    path = write_tar(tmp_path / "a.tar", {"a.jpg": IMAGE, "a.txt": b"fine"})
+    data = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(data + bytes(-len(data) % tarfile.BLOCKSIZE) + damage + IMAGE + bytes(2**14))
+    found: list[str] = []
+    with pytest.raises(tarfile.ReadError):
+        found.extend(item.pair.key for item in samples_of(path) if isinstance(item, StoredPair))
+    assert found == ["a"]
+
+
+def test_a_member_too_large_fails_its_sample_and_not_the_next(tmp_path: Path) -> None:
+    members = {"a.jpg": bytes(MAX_MEMBER_BYTES + 1), "a.txt": b"large", "b.jpg": IMAGE, "b.txt": b"fine"}
+    first, second = samples_of(write_tar(tmp_path / "a.tar", members))
+    assert isinstance(first, RowFailure)
+    assert "more than 67108864 bytes" in first.detail
+    assert isinstance(second, StoredPair)
 
 
 def test_the_same_call_goes_on_where_it_stopped(tmp_path: Path) -> None:
