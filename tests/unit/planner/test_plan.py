@@ -60,6 +60,46 @@ def test_plans_over_waves_equal_those_made_one_link_at_a_time(
     excluded: set[bytes],
 ) -> None:
     spec = job(ranges=ranges, sample_rate=sample_rate, limit_per_range=limit)
+    assert_plans_of(waves, spec, excluded)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_plans_over_crowded_waves_equal_those_made_one_link_at_a_time(seed: int) -> None:
+    """Few URLs with many texts and copies, so that every rule decides about many links."""
+    source = random.Random(seed)
+    draw = source.randrange
+    waves = [
+        [
+            link(
+                source.choice(DOMAINS[:3]),
+                draw(4 + 8 * wave),
+                source.choice("abcdef"),
+                draw(3),
+                draw(3),
+                draw(3),
+            )
+            for _ in range(250)
+        ]
+        for wave in range(2)
+    ]
+    spec = job(ranges=2, sample_rate=0.8, limit_per_range=18)
+    tally = assert_plans_of(
+        waves, spec, {url_id("https://img.d0.test/1.jpg"), url_id("https://img.d1.test/9.jpg")}
+    )
+    assert {Reason.Name(reason) for _, reason in tally} == {  # type: ignore[arg-type] # an enum's number
+        "REASON_UNSPECIFIED",
+        "REASON_DUPLICATE_SAMPLE",
+        "REASON_SEEN_BEFORE",
+        "REASON_EXCLUDED_URL",
+        "REASON_TOO_MANY_CAPTIONS",
+        "REASON_NOT_SAMPLED",
+        "REASON_OVER_LIMIT",
+    }
+
+
+def assert_plans_of(waves: list[list[Row]], spec: JobSpec, excluded: set[bytes]) -> Counter[tuple[int, int]]:
+    """Every range of every wave is planned as the naive plan has it; returns the tally of all."""
+    ranges, total = spec.plan.ranges, Counter[tuple[int, int]]()
     seen: dict[int, set[bytes]] = {index: set() for index in range(ranges)}
     with tempfile.TemporaryDirectory() as folder:
         planner = Planner(spec, Path(folder), config=PlannerConfig(whole_file_bytes=0))
@@ -79,6 +119,8 @@ def test_plans_over_waves_equal_those_made_one_link_at_a_time(
                 assert result.rows_in == len(mine)
                 assert_plan(units, expected, spec)
                 seen[index] |= {row["url_id"] for row in expected}
+                total += tally
+    return total
 
 
 def assert_plan(units: list[list[Row]], expected: list[Row], spec: JobSpec) -> None:
