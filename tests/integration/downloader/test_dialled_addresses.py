@@ -50,9 +50,11 @@ def test_c1_route_does_not_lead_to_what_is_not_allowed() -> None:
 
 
 def test_c3_name_that_turns_private_is_blocked_when_it_is_dialled() -> None:
+    """Answers are not kept here: each request asks once ahead of itself, and once to dial."""
+
     async def run() -> tuple[list[FetchEnd], int]:
         async with RawServer(SITE) as server:
-            names = Names({"a.example": [["127.0.0.1"], ["10.0.0.1"]]})
+            names = Names({"a.example": [*[["127.0.0.1"]] * 3, ["10.0.0.1"]]})
             ends = await fetch_by_name(
                 f"http://a.example:{server.port}/x", names, LOOPBACK, times=2, ttl_seconds=0.0
             )
