@@ -6,12 +6,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+EXPORT_VENV := .venv-export
+EXPORT_BIN := $(EXPORT_VENV)/bin
+EXPORT_STAMP := $(EXPORT_VENV)/.ready
 OUT ?= out/demo
 # Whole runs at once: they wait for hosts most of the time.
 E2E_RUNS ?= 2
 SOURCES := libs services tests hatch_build.py
 
-.PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-faults \
+.PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-faults test-export \
         check fmt bench docs clean distclean
 
 help: ## List the targets
@@ -52,6 +55,15 @@ test-e2e: setup ## Whole runs: truth, audit, readers, a few seeded kills
 
 test-faults: setup ## The long form: whole runs under every fault of docs/reliability.md
 	$(BIN)/python -m pytest -q tests/e2e -m 'faults or long' -n $(E2E_RUNS) --timeout 1800
+
+# Torch is large and nothing else needs it, so that it has an environment of its own.
+$(EXPORT_STAMP): pyproject.toml constraints.txt hatch_build.py $(shell find protos -name '*.proto')
+	@test -x $(EXPORT_BIN)/python || $(PYTHON) -m venv $(EXPORT_VENV)
+	PIP_CONSTRAINT=constraints.txt $(EXPORT_BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[export,all,dev]'
+	@touch $@
+
+test-export: $(EXPORT_STAMP) ## What needs torch: exports, and the tiny model's trainer (some gigabytes at first)
+	$(EXPORT_BIN)/python -m pytest -q tests/unit/models -m torch
 
 check: setup ## Lint, formats and types; changes nothing
 	$(BIN)/ruff check $(SOURCES)

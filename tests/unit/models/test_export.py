@@ -1,4 +1,4 @@
-"""Any open_clip model becomes a bundle that gives its answers. Without torch only the refusals are tested."""
+"""Any open_clip model becomes a bundle that gives its answers. What needs torch `make test-export` runs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from pairmill_models.onnx_embedder import OnnxEmbedder
 from tests.contract.embedder_contract import EmbedderContract
 from tests.fakes.onnx_bundle import BEGIN, END, PAD, byte_tokenizer, random_card, write_model
 
-HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "open_clip", "onnxscript"))
-needs_torch = pytest.mark.skipif(not HAS_TORCH, reason=f"no torch here; {INSTALL}")
-without_torch = pytest.mark.skipif(HAS_TORCH, reason="torch is here")
+without_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is here")
 
 VISION = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
 TEXT = {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
@@ -60,7 +58,7 @@ def causal(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return export(tmp_path_factory.mktemp("causal"), CAUSAL)
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.slow
 class TestExportedEmbedder(EmbedderContract):
     @pytest.fixture
@@ -68,7 +66,7 @@ class TestExportedEmbedder(EmbedderContract):
         return OnnxEmbedder(causal)
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "cut"),
@@ -84,11 +82,12 @@ def test_models_of_several_kinds_are_exported(tmp_path: Path, config: dict[str, 
     assert rows.shape == (3, 24)
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.slow
 def test_towers_with_a_tokenizer_of_their_own_are_exported(tmp_path: Path) -> None:
     """As multilingual models have them: mean over what is no padding, padding is not token 0."""
-    transformers = pytest.importorskip("transformers", reason=f"no transformers here; {INSTALL}")
+    import transformers
+
     text = tmp_path / "text"
     tokens = {"bos_token": "<begin>", "eos_token": "<end>", "pad_token": "<pad>"}
     transformers.PreTrainedTokenizerFast(tokenizer_object=byte_tokenizer(), **tokens).save_pretrained(text)
@@ -107,7 +106,7 @@ def test_towers_with_a_tokenizer_of_their_own_are_exported(tmp_path: Path) -> No
     check_bundle(bundle, OnnxEmbedder(bundle), OnnxHeads(bundle))
 
 
-@needs_torch
+@pytest.mark.torch
 def test_a_bundle_says_what_it_was_made_of(causal: Bundle) -> None:
     assert (causal.name, causal.revision, causal.card.licence) == ("model", "random-3", "MIT")
     assert causal.card.source == "open_clip model, random weights of seed 3"
@@ -116,7 +115,7 @@ def test_a_bundle_says_what_it_was_made_of(causal: Bundle) -> None:
     assert causal.text_tower.context_length == 32
 
 
-@needs_torch
+@pytest.mark.torch
 def test_nothing_of_the_machine_stands_in_the_graphs(causal: Bundle) -> None:
     for path in causal.folder.rglob("*.onnx"):
         data = path.read_bytes()
@@ -124,7 +123,7 @@ def test_nothing_of_the_machine_stands_in_the_graphs(causal: Bundle) -> None:
             assert word not in data
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.slow
 def test_weights_too_large_for_one_file_stand_beside_the_graph(tmp_path: Path) -> None:
     import torch
@@ -149,7 +148,7 @@ def test_weights_too_large_for_one_file_stand_beside_the_graph(tmp_path: Path) -
     assert np.allclose(OnnxEmbedder(bundle).embed_images(pictures), wanted, atol=1e-5)
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.slow
 def test_weights_heads_and_thresholds_are_taken_over(tmp_path: Path) -> None:
     import open_clip
@@ -183,7 +182,7 @@ def test_weights_heads_and_thresholds_are_taken_over(tmp_path: Path) -> None:
     assert np.allclose(scores["aesthetic_score"], found.sum(axis=1), atol=1e-5)
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.shared_data
 def test_f7_a_head_of_tensors_gives_its_reference_answers(shared_data: Path) -> None:
     import onnxruntime
@@ -198,7 +197,7 @@ def test_f7_a_head_of_tensors_gives_its_reference_answers(shared_data: Path) -> 
     assert np.abs(scores - reference["l14_aesthetic_v2_sac_logos_ava1"]).max() <= 1e-4
 
 
-@needs_torch
+@pytest.mark.torch
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -216,7 +215,7 @@ def test_a_model_that_is_not_there_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
-@needs_torch
+@pytest.mark.torch
 def test_a_folder_that_holds_something_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
