@@ -37,12 +37,13 @@ def generate(target: Path = TARGET) -> None:
     status = protoc.main(
         [
             "protoc",
-            *_stub_plugin(),
+            *_stub_plugins(),
             f"-I{SCHEMAS}",
             f"-I{well_known}",
             f"--python_out={staging}",
-            f"--mypy_out={staging}",
+            f"--mypy_out=quiet:{staging}",
             f"--grpc_python_out={staging}",
+            f"--mypy_grpc_out=quiet:{staging}",
             *schemas,
         ]
     )
@@ -53,10 +54,10 @@ def generate(target: Path = TARGET) -> None:
     staging.rename(target)
 
 
-def _stub_plugin() -> list[str]:
-    """Names the stub generator beside this interpreter, where PATH does not lead to it."""
-    beside = Path(sys.executable).with_name("protoc-gen-mypy")
-    return [f"--plugin=protoc-gen-mypy={beside}"] if beside.exists() else []
+def _stub_plugins() -> list[str]:
+    """Names the stub generators beside this interpreter, where PATH does not lead to them."""
+    found = (Path(sys.executable).with_name(name) for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc"))
+    return [f"--plugin={path.name}={path}" for path in found if path.exists()]
 
 
 def _move_under_own_name(staging: Path) -> None:
@@ -65,7 +66,7 @@ def _move_under_own_name(staging: Path) -> None:
     (staging / "pairmill").rmdir()
     for path in [*staging.rglob("*.py"), *staging.rglob("*.pyi")]:
         path.write_text(_IMPORT.sub(r"\1 pairmill_protos.", path.read_text()))
-        if path.name.endswith("_pb2_grpc.py") and "class " not in path.read_text():
+        if path.stem.endswith("_pb2_grpc") and "class " not in path.read_text():
             path.unlink()
     for folder in [staging, *(path for path in staging.rglob("*") if path.is_dir())]:
         (folder / "__init__.py").touch()

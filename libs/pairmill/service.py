@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from pairmill.bus.factory import open_bus
+from pairmill.bus.settings import KafkaConfig
 from pairmill.clock import SystemClock
 from pairmill.errors import ConfigurationError
 from pairmill.stage.checkpoints import checkpoints_of
@@ -25,6 +26,7 @@ from pairmill.stage.loop import GAVE_UP, LoopSettings, StageLoop
 from pairmill.stage.port import Handler
 from pairmill.stage.standing import LedgerRegistry
 from pairmill.store.factory import open_store
+from pairmill.store.settings import S3Config
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.checks import PingCheck
 from pairmill.telemetry.metrics import StageMetrics
@@ -39,6 +41,8 @@ class ServiceConfig:
 
     bus_url: str  # address of the bus, such as sqlite:///folder/bus.db
     store_url: str  # address of the object store, such as file:///folder
+    kafka: KafkaConfig = field(default_factory=KafkaConfig)  # for a bus on Kafka
+    s3: S3Config = field(default_factory=S3Config)  # for a store on S3
     member: str  # name of this process in its consumer group, the same after a restart
     scratch: Path  # folder for the attempts' private files
     units_in_flight: int = 2  # units at work at once
@@ -73,8 +77,8 @@ def _run_loop(
     """Returns the exit code and the CPU seconds of this thread, which does nothing but protocol."""
     clock = SystemClock()
     with ExitStack() as stack:
-        bus = stack.enter_context(open_bus(config.bus_url))
-        store = stack.enter_context(open_store(config.store_url))
+        bus = stack.enter_context(open_bus(config.bus_url, config.kafka))
+        store = stack.enter_context(open_store(config.store_url, config.s3))
         loop = StageLoop(
             _loop_settings(config, handler, group),
             handler,

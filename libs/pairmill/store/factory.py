@@ -7,12 +7,21 @@ from pathlib import Path
 from pairmill.errors import ConfigurationError
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
+from pairmill.store.settings import S3Config
 
 _FILE = "file://"
+_S3 = "s3://"
 
 
-def open_store(url: str) -> ObjectStore:
-    """Returns the store at an address such as `file:///folder`."""
+def open_store(url: str, s3: S3Config | None = None) -> ObjectStore:
+    """Returns the store at an address: `file:///folder` or `s3://bucket/prefix`."""
     if url.startswith(_FILE + "/"):
         return DirectoryStore(Path(url.removeprefix(_FILE)))
-    raise ConfigurationError(f"store_url: {url!r} is no address of a store; use file:///absolute/path")
+    if url.startswith(_S3):
+        from pairmill.store.s3 import S3Store  # its client is an extra of its own
+
+        bucket, _, prefix = url.removeprefix(_S3).partition("/")
+        return S3Store(bucket, prefix.strip("/"), s3 or S3Config())
+    raise ConfigurationError(
+        f"store_url: {url!r} is no address of a store; use file:///absolute/path or s3://bucket/prefix"
+    )

@@ -32,7 +32,7 @@ def main(env: Mapping[str, str]) -> int:
     service, config = read_configs(env, ServiceConfig, DownloaderConfig)
     configure_logging(service.log_level, service="downloader", version=__version__)
     registry, clock = CollectorRegistry(), SystemClock()
-    with open_bus(service.bus_url) as bus:
+    with open_bus(service.bus_url, service.kafka) as bus:
         partitions = bus.partitions(_TOPIC)
     pool = DecoderPool(processes=config.decode_processes, memory_bytes=config.decode_memory_bytes)
     handler = DownloadHandler(
