@@ -8,6 +8,7 @@ import pytest
 
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
+from pairmill.store.scoped import ScopedStore
 from tests.contract.store_contract import Damage, StoreContract
 from tests.fakes.store import MemoryStore
 
@@ -48,3 +49,32 @@ class TestMemoryStore(StoreContract):
             memory.objects[key] = bytes(data)
 
         return flip
+
+
+class TestScopedStore(TestMemoryStore):
+    """Beside objects that are none of its own."""
+
+    @pytest.fixture
+    def store(self, memory: MemoryStore) -> ObjectStore:
+        for key in ("jobs/one.bin", "jobs/other/a", "jobs/one-more/a", "a"):
+            memory.put(key, b"of another dataset")
+        return ScopedStore(memory, "jobs/one")
+
+    @pytest.fixture
+    def damage(self, memory: MemoryStore) -> Damage:
+        def flip(key: str, place: int) -> None:
+            data = bytearray(memory.objects[f"jobs/one/{key}"])
+            data[place] ^= 0xFF
+            memory.objects[f"jobs/one/{key}"] = bytes(data)
+
+        return flip
+
+    @pytest.mark.parametrize("folder", ["", "/", "../other", "jobs/", ".hidden"])
+    def test_a_folder_is_a_plain_path(self, memory: MemoryStore, folder: str) -> None:
+        with pytest.raises(ValueError):
+            ScopedStore(memory, folder)
+
+    def test_a_closed_view_leaves_the_store_open(self, store: ObjectStore, memory: MemoryStore) -> None:
+        with store:
+            store.put("a", b"x")
+        assert memory.get("jobs/one/a") == b"x"
