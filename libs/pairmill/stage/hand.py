@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from pairmill.stage.attempt import AttemptEnd
 from pairmill.stage.breaker import Backoff
 from pairmill.stage.port import Tally, UnitContext
 from pairmill_protos.job.v1.job_pb2 import JobSpec
-from pairmill_protos.unit.v1.unit_pb2 import UnitTask
+from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, UnitTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class PendingEffect:
     follow_ups: list[Outgoing]
     facts: list[Outgoing]
     tally: Tally
+    outputs: Sequence[ObjectRef] = ()  # what the unit has stored already
     is_failure: bool = False
 
 

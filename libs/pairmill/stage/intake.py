@@ -77,7 +77,7 @@ class Intake:
     def _unit(self, message: Message, delivered_at: float) -> UnitInHand | None:
         try:
             task = parse_task(message, self._stage)
-            spec = self._specs.get(task.spec)
+            spec = self._specs.get(task.spec, task.dataset)
         except (InvalidRecordError, ObjectMissingError, CorruptObjectError) as error:
             if self._tracker.deliver(message.source, message.offset):
                 self.poison.append(Poison(message, InvalidRecordError(str(error))))

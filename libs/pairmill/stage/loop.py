@@ -23,6 +23,7 @@ from pairmill.stage.attempt import AttemptEnd, Fault, new_context, run_attempt
 from pairmill.stage.backpressure import Backpressure
 from pairmill.stage.breaker import Backoff, Breaker
 from pairmill.stage.checkpoints import Checkpoints
+from pairmill.stage.datasets import dataset_store
 from pairmill.stage.hand import PendingEffect, UnitInHand
 from pairmill.stage.intake import Intake
 from pairmill.stage.messages import done_effect, failed_message, poison_messages
@@ -30,6 +31,7 @@ from pairmill.stage.observer import StageObserver
 from pairmill.stage.offsets import OffsetTracker
 from pairmill.stage.outage import Outage
 from pairmill.stage.port import Handler, PartitionsListener
+from pairmill.stage.publishing import EffectPublisher
 from pairmill.stage.signs import SignsOfLife
 from pairmill.stage.standing import Registry, Standing
 from pairmill.stage.workers import start_work
@@ -91,6 +93,7 @@ class StageLoop:
         self._tracker = OffsetTracker()
         self._intake = Intake(handler.stage, settings.group, store, self._tracker, clock)
         self._announcer = Announcer(bus, self._signs)
+        self._publisher = EffectPublisher(bus, store, checkpoints)
         self._backpressure = Backpressure(settings.waiting_per_partition, self._tracker, self._intake)
         self._hand: list[UnitInHand] = []
         self._generation: int | None = None
@@ -256,7 +259,7 @@ class StageLoop:
             new_context(
                 unit.task,
                 unit.spec,
-                store=self._store,
+                store=dataset_store(self._store, unit.task.dataset),
                 scratch_root=self._settings.scratch,
                 isolated=standing.isolate,
                 report_progress=self._signs.reporter(unit.task.unit_id),
@@ -332,7 +335,7 @@ class StageLoop:
     def _publish_effects(self) -> None:
         for unit in [unit for unit in self._hand if unit.effect is not None]:
             if unit.effect is not None:
-                self._publish(unit.effect)
+                self._publisher.publish(unit.effect, unit.task.dataset)
                 self._finish(unit)
                 self._observer.rows(unit.effect.tally)
                 log.info("unit_ended", unit=unit.task.unit_id, failed=unit.effect.is_failure)
@@ -345,16 +348,6 @@ class StageLoop:
             self._tracker.finish(message.source, message.offset)
             self._observer.unit_ended("poison", 0.0)
             self._intake.poison.popleft()
-
-    def _publish(self, effect: PendingEffect) -> None:
-        self._checkpoints.passed("before_failure" if effect.is_failure else "after_objects")
-        for key, data in effect.attachments.items():
-            self._store.put(key, data)
-        if effect.follow_ups:
-            self._bus.publish(effect.follow_ups)
-        self._checkpoints.passed("after_follow_ups")
-        self._bus.publish(effect.facts)
-        self._checkpoints.passed("after_record")
 
     def _finish(self, unit: UnitInHand) -> None:
         self._tracker.finish(unit.source, unit.message.offset)

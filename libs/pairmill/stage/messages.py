@@ -12,6 +12,7 @@ from pairmill import __version__
 from pairmill.bus.port import Bus, Headers, Message, Outgoing
 from pairmill.errors import InvalidRecordError
 from pairmill.ids import to_hex
+from pairmill.stage.datasets import check_dataset
 from pairmill.stage.hand import PendingEffect
 from pairmill.stage.port import UnitContext, UnitResult
 from pairmill.units import (
@@ -44,14 +45,18 @@ TASK_SCHEMA: Final = b"unit-task/1"
 MAX_ERROR_CHARACTERS: Final = 2000
 
 
-def task_message(bus: Bus, task: UnitTask, spec: JobSpec) -> Outgoing:
-    """Returns a task on its topic and partition, with headers that survive a damaged body (U13)."""
+def task_message(bus: Bus, task: UnitTask, spec: JobSpec, dataset: str = "") -> Outgoing:
+    """Returns a task on its topic and partition, with headers that survive a damaged body (U13).
+
+    `dataset` is the folder of the job's dataset. Only what is published names it: tasks in records are
+    the same wherever a dataset lies.
+    """
     topic = task_topic(task)
     return Outgoing(
         topic=topic,
         partition=task_partition(task, bus.partitions(topic), spec.plan.ranges),
         key=task.unit_id.encode(),
-        value=task.SerializeToString(),
+        value=_placed(task, dataset).SerializeToString(),
         headers=(
             (SCHEMA_HEADER, TASK_SCHEMA),
             (JOB_HEADER, task.job_id.encode()),
@@ -59,6 +64,15 @@ def task_message(bus: Bus, task: UnitTask, spec: JobSpec) -> Outgoing:
             (DIGEST_HEADER, to_hex(task.input_digest).encode()),
         ),
     )
+
+
+def _placed(task: UnitTask, dataset: str) -> UnitTask:
+    if task.dataset == dataset:
+        return task
+    placed = UnitTask()
+    placed.CopyFrom(task)
+    placed.dataset = dataset
+    return placed
 
 
 def parse_task(message: Message, stage: Stage.ValueType) -> UnitTask:
@@ -69,6 +83,7 @@ def parse_task(message: Message, stage: Stage.ValueType) -> UnitTask:
     try:
         task = UnitTask.FromString(message.value)
         found = stage_of(task.input)
+        check_dataset(task.dataset)
     except (DecodeError, ValueError) as error:
         raise InvalidRecordError(f"the record is no task: {error}") from error
     if not task.job_id or not task.unit_id.startswith(task.job_id + "/") or not task.spec.key:
@@ -142,9 +157,12 @@ def done_effect(
     done.finished_at.FromDatetime(finished_at.astimezone(UTC).replace(tzinfo=None))
     return PendingEffect(
         attachments=output_list | task_list,
-        follow_ups=[task_message(bus, follow_up, context.spec) for follow_up in result.follow_ups],
+        follow_ups=[
+            task_message(bus, follow_up, context.spec, task.dataset) for follow_up in result.follow_ups
+        ],
         facts=[ledger_message(bus, task.job_id, LedgerRecord(done=done))],
         tally=result.tally,
+        outputs=result.outputs,
     )
 
 

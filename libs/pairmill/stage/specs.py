@@ -7,6 +7,7 @@ from collections import OrderedDict
 from google.protobuf.message import DecodeError
 
 from pairmill.errors import InvalidRecordError
+from pairmill.stage.datasets import dataset_store
 from pairmill.store.port import ObjectStore
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, Stage, UnitTask
@@ -18,13 +19,14 @@ class SpecCache:
     """Reads each job's spec from the store once, verified by the digest that its tasks carry."""
 
     def __init__(self, store: ObjectStore) -> None:
+        """`store` holds the datasets of all jobs."""
         self._store = store
         self._specs: OrderedDict[bytes, JobSpec] = OrderedDict()
 
-    def get(self, ref: ObjectRef) -> JobSpec:
+    def get(self, ref: ObjectRef, dataset: str = "") -> JobSpec:
         """Returns a job's spec; raises what the store raises, InvalidRecordError where it holds none."""
         if ref.sha256 not in self._specs:
-            data = self._store.get(ref.key, sha256=ref.sha256)
+            data = dataset_store(self._store, dataset).get(ref.key, sha256=ref.sha256)
             try:
                 self._specs[ref.sha256] = JobSpec.FromString(data)
             except DecodeError as error:

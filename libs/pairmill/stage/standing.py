@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from pairmill.bus.port import Bus
 from pairmill.errors import CorruptObjectError, ObjectMissingError
 from pairmill.ledger.follower import JobFollower
+from pairmill.stage.datasets import dataset_store
 from pairmill.store.port import ObjectStore
 from pairmill_protos.unit.v1.unit_pb2 import UnitTask
 
@@ -72,7 +73,7 @@ class LedgerRegistry:
 
     def _follower(self, task: UnitTask) -> JobFollower:
         if task.job_id not in self._followers:
-            follower = JobFollower(self._bus, self._store, task.spec)
+            follower = JobFollower(self._bus, dataset_store(self._store, task.dataset), task.spec)
             self._followers[task.job_id] = follower
             while len(self._followers) > _JOBS_KEPT:
                 self._followers.popitem(last=False)
