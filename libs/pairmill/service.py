@@ -49,6 +49,8 @@ class ServiceConfig:
     waiting_per_partition: int = 4  # tasks in hand of one partition before it is paused
     stop_seconds: float = 20.0  # time to end cleanly after SIGTERM
     give_up_seconds: float | None = None  # end after so long an outage; unset waits for ever
+    max_silence_seconds: float = 300.0  # longer without a delivery although messages wait is not live
+    admin_host: str = "127.0.0.1"  # address that the admin port listens on; 0.0.0.0 in a container
     admin_port: int = 0  # port of /metrics, /livez and /readyz; 0 takes any free one
     log_level: str = "info"  # debug, info, warning or error
     reason_file: Path | None = None  # where the reason of a final exit is left for the supervisor
@@ -86,11 +88,12 @@ def _run_loop(
             store=store,
             registry=LedgerRegistry(bus, store),
             clock=clock,
-            observer=StageMetrics(registry, service=name),
+            observer=StageMetrics(registry, service=name, stage=handler.stage, clock=clock),
             checkpoints=checkpoints_of(config.kill_at),
         )
         stack.enter_context(
             AdminServer(
+                host=config.admin_host,
                 port=config.admin_port,
                 registry=registry,
                 live={"loop": loop.is_live},
@@ -177,6 +180,7 @@ def _loop_settings(config: ServiceConfig, handler: Handler, group: str) -> LoopS
         waiting_per_partition=config.waiting_per_partition,
         stop_seconds=config.stop_seconds,
         give_up_seconds=config.give_up_seconds,
+        max_silence_seconds=config.max_silence_seconds,
     )
 
 

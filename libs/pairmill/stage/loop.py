@@ -25,6 +25,7 @@ from pairmill.stage.breaker import Backoff, Breaker
 from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.datasets import dataset_store
 from pairmill.stage.hand import PendingEffect, UnitInHand
+from pairmill.stage.health import LoopHealth
 from pairmill.stage.intake import Intake
 from pairmill.stage.messages import done_effect, failed_message, poison_messages
 from pairmill.stage.observer import StageObserver
@@ -40,7 +41,6 @@ from pairmill.store.port import ObjectStore
 log = structlog.get_logger(__name__)
 
 _POLL_RECORDS = 64
-_LIVE_SECONDS = 60.0
 _LAG_SECONDS = 5.0
 _CALM_POLLS = 5  # while nothing but a message, an end or a stop can be news, a poll may be so much longer
 GAVE_UP = 3
@@ -61,6 +61,7 @@ class LoopSettings:
     progress_seconds: float = 2.0  # least time between two signs of life of a unit
     stop_seconds: float = 20.0  # what is not finished this long after a stop stays uncommitted
     give_up_seconds: float | None = None  # end after so long an outage; None waits for ever
+    max_silence_seconds: float = 300.0  # longer without a delivery although messages wait is not live
 
 
 class StageLoop:
@@ -89,6 +90,7 @@ class StageLoop:
         self._signs = SignsOfLife(clock, settings.progress_seconds)
         self._breaker = Breaker(clock, handler.self_test)
         self._outage = Outage(clock)
+        self._health = LoopHealth(clock, self._breaker, self._outage, settings.max_silence_seconds)
         self._backoff = Backoff(clock)  # between two tries at making things durable
         self._tracker = OffsetTracker()
         self._intake = Intake(handler.stage, settings.group, store, self._tracker, clock)
@@ -103,7 +105,6 @@ class StageLoop:
         self._stop = threading.Event()
         self._abandon = threading.Event()
         self._stopped_at: float | None = None
-        self._last_turn = clock.monotonic()
         self.gave_up = ""
 
     def request_stop(self) -> None:
@@ -118,17 +119,12 @@ class StageLoop:
         return len(self._hand) + self._intake.unread().total()
 
     def is_live(self) -> str | None:
-        """Returns a problem if the loop has not turned for a minute."""
-        silent = self._clock.monotonic() - self._last_turn
-        return f"the loop has not turned for {silent:.0f} s" if silent > _LIVE_SECONDS else None
+        """Returns why the process should be started again, or None."""
+        return self._health.is_live()
 
     def is_ready(self) -> str | None:
         """Returns why the stage takes no work, or None."""
-        if self._breaker.is_open:
-            return f"breaker: {self._breaker.reason}"
-        if self._outage.reason is not None:
-            return self._outage.reason
-        return "not in its group yet" if self._generation is None else None
+        return self._health.is_ready()
 
     def run(self) -> int:
         """Works until stopped; returns 0, or `GAVE_UP` for the reason in `gave_up`."""
@@ -139,7 +135,7 @@ class StageLoop:
             ) as consumer:
                 self._wake = consumer.wake
                 while not self._finished():
-                    self._last_turn = self._clock.monotonic()
+                    self._health.turned()
                     self._poll(consumer)
                     self._turn(consumer)
         finally:
@@ -151,12 +147,15 @@ class StageLoop:
 
     def _poll(self, consumer: Consumer) -> None:
         try:
-            self._intake.take(consumer.poll(max_records=_POLL_RECORDS, timeout_seconds=self._patience()))
+            messages = consumer.poll(max_records=_POLL_RECORDS, timeout_seconds=self._patience())
+            self._intake.take(messages)
+            self._health.delivered(messages)
             if consumer.generation() != self._generation:
                 self._reassign(consumer.assignment())
                 self._generation = consumer.generation()
+                self._health.joined()
         except RetriableError as error:
-            self._outage.note(error)
+            self._health.failed(error)
             self._clock.sleep(self._settings.poll_seconds)
 
     def _patience(self) -> float:
@@ -178,7 +177,7 @@ class StageLoop:
                 self._advance(consumer)
                 self._backoff.succeed()
             except RetriableError as error:
-                self._outage.note(error)
+                self._health.failed(error)
                 self._backoff.fail()
         self._backpressure.apply(consumer)
         self._observer.units_in_flight(sum(unit.at_work for unit in self._hand))
@@ -199,7 +198,9 @@ class StageLoop:
         self._announcer.give_back()
         if self._clock.monotonic() - self._lag_at >= _LAG_SECONDS:
             self._lag_at = self._clock.monotonic()
-            self._observer.lag(consumer.lag())
+            lag = consumer.lag()
+            self._observer.lag(lag)
+            self._health.looked(lag, {*self._tracker.in_hand(), *self._intake.unread()})
         if not any(unit.backoff.failures for unit in self._hand):
             self._outage.over()
 
@@ -338,6 +339,7 @@ class StageLoop:
                 self._publisher.publish(unit.effect, unit.task.dataset)
                 self._finish(unit)
                 self._observer.rows(unit.effect.tally)
+                self._observer.stored(unit.effect.outputs)
                 log.info("unit_ended", unit=unit.task.unit_id, failed=unit.effect.is_failure)
 
     def _publish_poison(self) -> None:
@@ -358,6 +360,7 @@ class StageLoop:
         if commits:
             consumer.commit(commits)
             self._tracker.committed(commits)
+            self._observer.committed(commits)
             self._checkpoints.passed("after_commit")
 
     # Ends

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from pairmill.bus.port import TopicPartition
 from pairmill.stage.port import Tally
+from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
 UnitEnding = Literal["done", "failed", "retried", "cut_off", "unwanted", "poison"]
 
@@ -22,8 +23,16 @@ class StageObserver(Protocol):
         """A unit that counted as done had these rows."""
         ...
 
+    def stored(self, outputs: Sequence[ObjectRef]) -> None:
+        """A unit that counted as done had written these objects."""
+        ...
+
     def units_in_flight(self, units: int) -> None:
         """Units at work now."""
+        ...
+
+    def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The group's offsets (next to read) of these partitions moved on."""
         ...
 
     def lag(self, lag: Mapping[TopicPartition, int]) -> None:
@@ -44,7 +53,13 @@ class NullObserver:
     def rows(self, tally: Tally) -> None:
         """Does nothing."""
 
+    def stored(self, outputs: Sequence[ObjectRef]) -> None:
+        """Does nothing."""
+
     def units_in_flight(self, units: int) -> None:
+        """Does nothing."""
+
+    def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Does nothing."""
 
     def lag(self, lag: Mapping[TopicPartition, int]) -> None:
