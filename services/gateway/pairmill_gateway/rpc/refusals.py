@@ -1,0 +1,117 @@
+"""From our errors to gRPC status codes: the one table (most specific first), and what clients are told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from google.protobuf.any_pb2 import Any
+
+from pairmill.errors import (
+    ConfigurationError,
+    CorruptObjectError,
+    CutOffError,
+    InvalidRecordError,
+    NoSpaceError,
+    ObjectMissingError,
+    PairmillError,
+    RetriableError,
+)
+from pairmill_gateway.rpc.ports import UnknownJobError, WrongStateError
+from pairmill_protos.gateway.v1.error_details_pb2 import BadRequest, ErrorStatus, FieldViolation
+
+DETAILS_KEY: Final = "grpc-status-details-bin"
+BAD_REQUEST_URL: Final = "type.googleapis.com/google.rpc.BadRequest"
+INTERNAL_TEXT: Final = "the gateway failed; its log has the request's id"
+MAX_VIOLATIONS: Final = 20
+
+_MAX_TEXT: Final = 500
+"""Characters of a text; all of a refusal has to fit into the 8 KiB of metadata that gRPC allows."""
+
+_FIELD: Final = re.compile(r"^([A-Za-z_][\w.\-\[\]]*): (.+)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One thing that is wrong with a request."""
+
+    field: str
+    description: str
+
+
+class RefusedError(PairmillError):
+    """A call that is not served, with the status that its caller gets."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.violations = tuple(violations)
+
+
+class InvalidRequestError(RefusedError):
+    """A request with everything that is wrong with it."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        shown = list(violations[:MAX_VIOLATIONS])
+        if len(violations) > MAX_VIOLATIONS:
+            rest = len(violations) - MAX_VIOLATIONS
+            shown.append(Violation(field="request", description=f"and {rest:,} more problems"))
+        text = "; ".join(f"{one.field}: {one.description}" for one in shown)
+        super().__init__(grpc.StatusCode.INVALID_ARGUMENT, _cut(text), shown)
+
+
+CODES: Final[tuple[tuple[type[PairmillError], grpc.StatusCode], ...]] = (
+    (UnknownJobError, grpc.StatusCode.NOT_FOUND),
+    (WrongStateError, grpc.StatusCode.FAILED_PRECONDITION),
+    (ConfigurationError, grpc.StatusCode.INVALID_ARGUMENT),
+    (NoSpaceError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (RetriableError, grpc.StatusCode.UNAVAILABLE),
+    (CutOffError, grpc.StatusCode.UNAVAILABLE),
+    (CorruptObjectError, grpc.StatusCode.DATA_LOSS),
+    (ObjectMissingError, grpc.StatusCode.DATA_LOSS),
+    (InvalidRecordError, grpc.StatusCode.DATA_LOSS),
+)
+"""What our errors are to a caller. All else is a bug: INTERNAL, and its text stays in the log."""
+
+
+def refusal_of(error: Exception) -> RefusedError:
+    """Returns what the caller is told of an error."""
+    if isinstance(error, RefusedError):
+        return error
+    for kind, code in CODES:
+        if isinstance(error, kind):
+            if code is grpc.StatusCode.INVALID_ARGUMENT:
+                return InvalidRequestError(violations_of(str(error)))
+            return RefusedError(code, _cut(str(error)))
+    return RefusedError(grpc.StatusCode.INTERNAL, INTERNAL_TEXT)
+
+
+def violations_of(text: str) -> list[Violation]:
+    """Returns the lines `field: problem` of a ConfigurationError; lines without a field are the request's."""
+    found = []
+    for line in filter(None, text.splitlines()):
+        named = _FIELD.match(line)
+        field, description = (named[1], named[2]) if named else ("request", line)
+        found.append(Violation(field=field, description=_cut(description)))
+    return found
+
+
+def details_of(refusal: RefusedError) -> bytes:
+    """Returns the value of the trailing metadata `grpc-status-details-bin`."""
+    status = ErrorStatus(code=refusal.code.value[0], message=refusal.message)
+    if refusal.violations:
+        bad = BadRequest(
+            field_violations=[
+                FieldViolation(field=one.field, description=one.description) for one in refusal.violations
+            ]
+        )
+        status.details.append(Any(type_url=BAD_REQUEST_URL, value=bad.SerializeToString()))
+    return status.SerializeToString()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
