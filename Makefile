@@ -12,7 +12,7 @@ EXPORT_STAMP := $(EXPORT_VENV)/.ready
 OUT ?= out/demo
 # Whole runs at once: they wait for hosts most of the time.
 E2E_RUNS ?= 2
-SOURCES := libs services tests hatch_build.py
+SOURCES := libs services deploy tests hatch_build.py
 
 .PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-faults test-export \
         check fmt bench docs clean distclean

@@ -12,6 +12,8 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
+pytest_plugins = ["tests.fakes.components"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

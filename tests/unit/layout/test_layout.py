@@ -29,7 +29,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 
 def _all_modules() -> list[Path]:
-    return [path for name in ("libs", "services", "tests") for path in _modules(ROOT / name)]
+    return [path for name in ("libs", "services", "deploy", "tests") for path in _modules(ROOT / name)]
 
 
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:

@@ -1,0 +1,1 @@
+"""How Pairmill is put up: on one machine from real parts, in containers, in a cluster."""

@@ -1,0 +1,110 @@
+"""Processes that were started here, or by an earlier call that left their number."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+_KILL_SECONDS: Final = 30.0  # a process that waits for a disk takes its time
+_LEASH: Final = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+class Running:
+    """A process that leads a group of its own, told from a later one of the same number by its start."""
+
+    def __init__(self, pid: int, started: float, child: subprocess.Popen[bytes] | None = None) -> None:
+        self.pid = pid
+        self.started = started  # as the kernel counts it
+        self._child = child  # where it is ours, so that its end is noticed
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs or is paused."""
+        if self._child is not None:
+            return self._child.poll() is None
+        try:
+            process = psutil.Process(self.pid)
+            return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    @property
+    def code(self) -> int | None:
+        """How it ended, negative for a signal; None while it runs, or where it was not our child."""
+        return None if self._child is None else self._child.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the process and all of its group; nothing happens where it has ended."""
+        if self.alive:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for the end; returns whether it came in time."""
+        try:
+            if self._child is not None:
+                self._child.wait(seconds)
+            elif self.alive:
+                psutil.Process(self.pid).wait(seconds)
+        except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+            return not self.alive
+        except psutil.NoSuchProcess:
+            pass
+        return True
+
+    def end(self, seconds: float) -> bool:
+        """Ends it with SIGTERM, and with SIGKILL after some time; returns whether the first was enough."""
+        self.signal(signal.SIGCONT)  # a paused process would not see the other
+        self.signal(signal.SIGTERM)
+        in_time = self.wait(seconds)
+        self.kill()
+        return in_time
+
+    def kill(self) -> None:
+        """Ends it, and whatever is left of its group, with SIGKILL."""
+        if not self._is_another():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self.wait(_KILL_SECONDS)
+
+    def _is_another(self) -> bool:
+        """Whether the number belongs to a process that came later."""
+        try:
+            return psutil.Process(self.pid).create_time() != self.started
+        except psutil.NoSuchProcess:
+            return False
+
+
+def launch(
+    command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: Path, leashed: bool
+) -> Running:
+    """Starts a program with its output appended to a log.
+
+    A leashed one is ended by the kernel when the thread that started it is gone, however that came about.
+    """
+    arguments = [*(_LEASH if leashed else ()), *map(str, command)]
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            arguments,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C in the terminal is not for it
+        )
+    return Running(child.pid, _started(child.pid), child)
+
+
+def _started(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
