@@ -49,6 +49,10 @@ class Embedder(Protocol):
         """Returns (n, dim) float32, rows of unit length. Any text will do, whatever it holds."""
         ...
 
+    def ping(self) -> None:
+        """Raises RetriableError, saying why, while the model cannot be asked; returns soon."""
+        ...
+
     def close(self) -> None:
-        """Lets go of the model."""
+        """Lets go of the model; calls under way end soon, with RetriableError if need be."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,20 +10,15 @@ import numpy as np
 from pairmill_models.bundle import Bundle
 from pairmill_models.embedder import Floats, Pixels
 from pairmill_models.onnx_session import OnnxGraph
-from pairmill_models.tokenizer import TextTokenizer, Tokens
+from pairmill_models.text_batches import TextBatches, in_order
 
 _IMAGES_PER_CALL: Final = 16
 _TEXTS_PER_CALL: Final = 64
 _TOKENS_PER_CALL: Final = 512  # padding included; what a call needs of memory goes with them
-_LENGTH_STEP: Final = 8  # texts of one call differ in length by less than this
 
 
 class OnnxEmbedder:
-    """A bundle's model by onnxruntime. Thread-safe.
-
-    Texts are sorted by length and asked in groups of like length, cut to the longest of each: alt texts
-    have about 12 tokens of 77, and the answer is the same.
-    """
+    """A bundle's model by onnxruntime. Thread-safe."""
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         """Loads both towers; raises ConfigurationError if they are not what a bundle holds."""
@@ -35,10 +30,7 @@ class OnnxEmbedder:
         self._texts = OnnxGraph(
             bundle.path(tower.file), input_name="tokens", output_name="embedding", threads=threads
         )
-        self._tokenizer = TextTokenizer(
-            bundle.path(tower.tokenizer), context_length=tower.context_length, pad_id=tower.pad_id
-        )
-        self._fixed_length = None if tower.cut_padding else tower.context_length
+        self._batches = TextBatches(bundle, most_texts=_TEXTS_PER_CALL, most_tokens=_TOKENS_PER_CALL)
 
     @property
     def dimensions(self) -> int:
@@ -63,43 +55,14 @@ class OnnxEmbedder:
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         """Returns (n, dim) float32, rows of unit length."""
-        rows = self._tokenizer.encode(texts)
-        groups = list(groups_of_like_length([len(row) for row in rows]))
-        if not groups:
-            return self._nothing()
-        answers = [self._texts.run(self._padded([rows[place] for place in group])) for group in groups]
-        stacked = np.concatenate(answers)
-        ordered = np.empty_like(stacked)
-        ordered[[place for group in groups for place in group]] = stacked
-        return ordered
+        batches = self._batches.cut(texts)
+        return in_order(batches, [self._texts.run(batch.tokens) for batch in batches], self.dimensions)
+
+    def ping(self) -> None:
+        """Does nothing: what runs in this process is there."""
 
     def close(self) -> None:
         """Does nothing: the sessions go with the last reference to them."""
 
-    def _padded(self, rows: Sequence[Sequence[int]]) -> Tokens:
-        return self._tokenizer.pad(rows, self._fixed_length)
-
     def _nothing(self) -> Floats:
         return np.zeros((0, self.dimensions), dtype=np.float32)
-
-
-def groups_of_like_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yields the places of texts in groups for one call each, shortest first.
-
-    The lengths of a group lie within one step, so that little of what is computed is padding, and long
-    texts come in smaller groups: else a process would need twice the memory from its first block of
-    long texts on.
-    """
-    group: list[int] = []
-    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        is_full = len(group) == _TEXTS_PER_CALL or (len(group) + 1) * lengths[place] > _TOKENS_PER_CALL
-        if group and (is_full or _step(lengths[place]) > _step(lengths[group[0]])):
-            yield group
-            group = []
-        group.append(place)
-    if group:
-        yield group
-
-
-def _step(length: int) -> int:
-    return (length - 1) // _LENGTH_STEP

@@ -53,6 +53,9 @@ class FakeEmbedder:
         answer = _unit(np.stack(rows)) if rows else np.zeros((0, self.dimensions), dtype=np.float32)
         return self.spoil_texts(texts, answer)
 
+    def ping(self) -> None:
+        """Does nothing."""
+
     def close(self) -> None:
         """Does nothing."""
 

@@ -14,7 +14,8 @@ from pairmill_models.assemble import assemble_bundle
 from pairmill_models.bundle import Bundle, TextTower
 from pairmill_models.embedder import ModelError
 from pairmill_models.heads import OnnxHeads
-from pairmill_models.onnx_embedder import OnnxEmbedder, groups_of_like_length
+from pairmill_models.onnx_embedder import OnnxEmbedder
+from pairmill_models.text_batches import groups_of_like_length
 from tests.fakes.onnx_bundle import CONTEXT, PAD, random_bundle, random_card, write_model
 
 TEXTS = ["a", "a few words", "", "x" * 500, "Ünïcödé", "two\nlines"]
@@ -27,7 +28,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @given(st.lists(st.integers(min_value=2, max_value=77), max_size=300))
 def test_every_text_is_in_one_group_with_texts_of_like_length(lengths: list[int]) -> None:
-    groups = list(groups_of_like_length(lengths))
+    groups = list(groups_of_like_length(lengths, most_texts=64, most_tokens=512))
     assert sorted(place for group in groups for place in group) == list(range(len(lengths)))
     for group in groups:
         of_group = [lengths[place] for place in group]
