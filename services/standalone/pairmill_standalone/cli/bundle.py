@@ -1,10 +1,11 @@
-"""`pairmill bundle`: what a model bundle is, and whether it works."""
+"""`pairmill bundle`: what a model bundle is, whether it works, and how Triton serves it."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -13,7 +14,12 @@ from rich.table import Table
 from pairmill_standalone.cli.exits import answer, complain, errors_as_exits, say, say_json
 from pairmill_standalone.cli.options import Json, bundle_or_tiny
 
-bundle_app = typer.Typer(no_args_is_help=True, help="What a model bundle is, and whether it works.")
+bundle_app = typer.Typer(
+    no_args_is_help=True, help="What a model bundle is, whether it works, and how Triton serves it."
+)
+
+TINY: Final = "tiny"
+"""Stands for the bundle that ships with Pairmill where a path is wanted."""
 
 BundleArgument = Annotated[
     Path | None,
@@ -75,6 +81,72 @@ def check(bundle: BundleArgument = None, as_json: Json = False) -> None:
         else:
             say(f"{found.name} {found.revision} ({found.digest[:12]}): it gives the known answers")
         answer(not problems)
+
+
+class BackendName(enum.StrEnum):
+    """Backends of Triton."""
+
+    ONNXRUNTIME = "onnxruntime"
+    PYTHON = "python"
+
+
+@bundle_app.command()
+def triton(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle, or `tiny`.")],
+    repository: Annotated[Path, typer.Argument(metavar="REPO", help="Model repository; made if absent.")],
+    backend: Annotated[
+        BackendName,
+        typer.Option(help="onnxruntime: on GPUs. python: onnxruntime on CPU cores, by a small model.py."),
+    ] = BackendName.ONNXRUNTIME,
+    tensorrt: Annotated[
+        bool, typer.Option("--tensorrt", help="Let the backend onnxruntime use TensorRT.")
+    ] = False,
+    instances: Annotated[int, typer.Option(help="Instances of each model, per GPU.")] = 1,
+    max_batch: Annotated[int, typer.Option(help="Most rows that are run together.")] = 128,
+    max_queue_delay_us: Annotated[
+        int, typer.Option(help="Microseconds that a row waits for company.")
+    ] = 5000,
+    max_queue_size: Annotated[
+        int, typer.Option(help="Requests that may wait; further ones are rejected and come again.")
+    ] = 64,
+    threads: Annotated[int, typer.Option(help="CPU cores that one instance uses.")] = 1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace models that stand there with other settings.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a bundle into a Triton model repository: one model per tower, beside those of other bundles.
+
+    Inference processes are then started with PAIRMILL_TRITON_TARGET=HOST:PORT and the same bundle.
+
+    Example: pairmill bundle triton models/vit-b-32 /srv/models --backend onnxruntime --instances 2
+    """
+    from pairmill_models.bundle import load_bundle
+    from pairmill_models.triton_config import Backend, ServingOptions
+    from pairmill_models.triton_repository import write_repository
+
+    with errors_as_exits():
+        found = load_bundle(bundle_or_tiny(None if _is_tiny(bundle) else bundle))
+        options = ServingOptions(
+            backend=Backend(backend.value),
+            tensorrt=tensorrt,
+            instances=instances,
+            max_batch=max_batch,
+            max_queue_delay_microseconds=max_queue_delay_us,
+            max_queue_size=max_queue_size,
+            threads=threads,
+        )
+        models = write_repository(found, repository, options, overwrite=overwrite)
+        if as_json:
+            written = [{"name": model.name, "change": model.change.value} for model in models]
+            say_json({"repository": str(repository), "digest": found.digest, "models": written})
+            return
+        for model in models:
+            say(f"{model.name}: {model.change.value}")
+
+
+def _is_tiny(bundle: Path) -> bool:
+    return str(bundle) == TINY and not bundle.exists()
 
 
 def _shown(value: Any) -> str:
