@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pairmill.errors import NoSpaceError
-from pairmill.store.port import ObjectInfo, ObjectStore
+from pairmill.store.port import ListedObject, ObjectInfo, ObjectStore
 
 
 class FailingStore:
@@ -44,12 +44,15 @@ class FailingStore:
     def stat(self, key: str) -> ObjectInfo | None:
         return self._behind.stat(key)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         return self._behind.list(prefix)
 
     def delete(self, key: str) -> None:
         self._may_fail(key)
         self._behind.delete(key)
+
+    def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
+        return self._behind.abandon_uploads(is_own)
 
     def ping(self) -> None:
         self._behind.ping()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +16,16 @@ from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
 
 class MemoryStore(AbstractContextManager["MemoryStore"]):
-    """Objects in a dictionary. Counts the bytes read by range, can be `away`, `full` or strict.
+    """Objects in a dictionary, and keys of `unfinished` uploads. Counts the bytes read by range.
 
-    A strict store, the default, refuses other bytes under a key that it holds: no stage ever does that.
+    Can be `away`, `full` or strict. A strict store, the default, refuses other bytes under a key
+    that it holds: no stage ever does that.
     """
 
     def __init__(self, *, strict: bool = True) -> None:
         self.objects: dict[str, bytes] = {}
         self.checksums: dict[str, bytes] = {}
+        self.unfinished: set[str] = set()
         self.range_bytes = 0
         self.away = False
         self.full = False
@@ -82,6 +84,11 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         self.ping()
         self.objects.pop(key, None)
         self.checksums.pop(key, None)
+
+    def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
+        own = {key for key in self.unfinished if is_own(key)}
+        self.unfinished -= own
+        return len(own)
 
     def ping(self) -> None:
         if self.away:

@@ -10,36 +10,24 @@ carry the process id; those of dead processes are swept when a store is opened.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from pairmill.errors import (
-    ConfigurationError,
-    CorruptObjectError,
-    NoSpaceError,
-    ObjectMissingError,
-    RetriableError,
-)
+from pairmill.errors import CorruptObjectError, ObjectMissingError, RetriableError
+from pairmill.store.disk import disk_errors
 from pairmill.store.keys import TEMPORARY, check_key, check_prefix
 from pairmill.store.port import ObjectInfo
 
 _CHECKSUMS: Final = ".checksums"
 _BLOCK: Final = 1 << 20
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_AWAY: Final = frozenset(
-    {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT, errno.EBUSY, errno.EAGAIN}
-    | {errno.ENOTCONN, errno.EHOSTDOWN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-)
 
 
 class DirectoryStore:
@@ -48,7 +36,7 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._checksums = self._root / _CHECKSUMS
-        with _translated("--out"):
+        with disk_errors("--out"):
             self._checksums.mkdir(parents=True, exist_ok=True)
         self._sweep()
 
@@ -82,14 +70,14 @@ class DirectoryStore:
 
     def get(self, key: str, *, sha256: bytes | None = None) -> bytes:
         """Returns an object's bytes, verified."""
-        with self._reading(key) as file, _translated("--out"):
+        with self._reading(key) as file, disk_errors("--out"):
             data = file.read()
         self._verify(key, hashlib.sha256(data).digest(), sha256)
         return data
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Returns a part of an object, unverified."""
-        with self._reading(key) as file, _translated("--out"):
+        with self._reading(key) as file, disk_errors("--out"):
             file.seek(start)
             return file.read(length)
 
@@ -98,7 +86,7 @@ class DirectoryStore:
         digest, size = hashlib.sha256(), 0
         partial = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}")
         try:
-            with self._reading(key) as source, _translated("scratch"), partial.open("wb") as target:
+            with self._reading(key) as source, disk_errors("scratch"), partial.open("wb") as target:
                 while block := source.read(_BLOCK):
                     digest.update(block)
                     size += len(block)
@@ -142,9 +130,13 @@ class DirectoryStore:
         """Removes an object, then its checksum."""
         if self._size(key) is None:
             return
-        with _translated("--out"):
+        with disk_errors("--out"):
             self._path(key).unlink(missing_ok=True)
             (self._checksums / key).unlink(missing_ok=True)
+
+    def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
+        """Removes temporary files of dead processes, whichever keys they were for; returns how many."""
+        return self._sweep()
 
     def ping(self) -> None:
         """Raises RetriableError if the folder is away."""
@@ -164,7 +156,7 @@ class DirectoryStore:
         self.ping()  # a folder that is away is not to be made anew on the disk below it
         temporary = _temporary_beside(path)
         try:
-            with _translated("--out"):
+            with disk_errors("--out"):
                 _make_folder(path.parent)
                 with temporary.open("wb") as file:
                     yield file, temporary
@@ -209,7 +201,7 @@ class DirectoryStore:
             self.ping()  # a folder that is away says nothing about its objects
             raise ObjectMissingError(f"there is no object {key}") from error
         except OSError as error:
-            with _translated("--out"):
+            with disk_errors("--out"):
                 raise error
         with file:
             yield file
@@ -229,28 +221,15 @@ class DirectoryStore:
         if found not in self._stored_checksums(key) or (wanted is not None and found != wanted):
             raise CorruptObjectError(f"object {key} does not have the checksum it was written with")
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> int:
+        swept = 0
         for where, _, names in os.walk(self._root):
             for name in names:
                 if name.startswith(TEMPORARY) and not _is_alive(name.removeprefix(TEMPORARY)):
                     with contextlib.suppress(OSError):
                         (Path(where) / name).unlink()
-
-
-@contextmanager
-def _translated(option: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise NoSpaceError(f"{option}: no space left: {error}") from error
-        if error.errno in _READ_ONLY:
-            raise ConfigurationError(
-                f"{option}: cannot be written ({error.strerror}); choose a writable folder"
-            ) from error
-        if error.errno in _AWAY:
-            raise RetriableError(f"{option}: cannot be used now: {error}") from error
-        raise
+                        swept += 1
+        return swept
 
 
 def _temporary_beside(path: Path) -> Path:

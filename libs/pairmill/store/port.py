@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,18 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectInfo:
-    """What the store knows of an object."""
+class ListedObject:
+    """What a listing tells of an object."""
 
     key: str
     size_bytes: int
-    sha256: bytes  # 32 bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo(ListedObject):
+    """What the store knows of an object."""
+
+    sha256: bytes  # 32 bytes; none where another tool put the object there without
 
 
 class ObjectStore(AbstractContextManager["ObjectStore"], Protocol):
@@ -50,12 +56,20 @@ class ObjectStore(AbstractContextManager["ObjectStore"], Protocol):
         """Returns what is known of an object, or None if it is absent. Does not read its bytes."""
         ...
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """Yields the objects whose key starts with `prefix`, in order of keys. Never on a hot path."""
         ...
 
     def delete(self, key: str) -> None:
         """Removes an object; does nothing if it is absent."""
+        ...
+
+    def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
+        """Gives up writes that were begun and not ended, of keys that `is_own` says are the caller's.
+
+        Returns how many. Where one is still being written, that fails with RetriableError. A store that
+        cannot tell the key of such a write gives up what processes left that are gone.
+        """
         ...
 
     def ping(self) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from pairmill.store.keys import check_key, check_prefix
-from pairmill.store.port import ObjectInfo, ObjectStore
+from pairmill.store.port import ListedObject, ObjectInfo, ObjectStore
+
+Info = TypeVar("Info", bound=ListedObject)
 
 
 class ScopedStore:
@@ -62,10 +64,16 @@ class ScopedStore:
         info = self._store.stat(self._key(key))
         return self._own(info) if info is not None else None
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """Yields the objects under a prefix in order of keys."""
         check_prefix(prefix)
         return map(self._own, self._store.list(self._folder + prefix))
+
+    def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
+        """Gives up unfinished writes of this folder's keys that are the caller's own."""
+        return self._store.abandon_uploads(
+            lambda key: key.startswith(self._folder) and is_own(key.removeprefix(self._folder))
+        )
 
     def delete(self, key: str) -> None:
         """Removes an object."""
@@ -82,5 +90,5 @@ class ScopedStore:
         check_key(key)
         return self._folder + key
 
-    def _own(self, info: ObjectInfo) -> ObjectInfo:
+    def _own(self, info: Info) -> Info:
         return replace(info, key=info.key.removeprefix(self._folder))

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+MIN_PART_BYTES: Final = 5 * 2**20
+MAX_PART_BYTES: Final = 5 * 2**30
+"""What S3 allows for the parts of an upload, but the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,5 +22,14 @@ class S3Config:
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 30.0
     part_bytes: int = 16 * 2**20  # size of the parts of large objects, at least 5 MiB
-    attempts: int = 4  # tries of one call before the store counts as away
+    attempts: int = 6  # tries of one call, some 12 s apart in all, before the store counts as away
     connections: int = 8  # connections kept open
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for values that no endpoint takes."""
+        if not MIN_PART_BYTES <= self.part_bytes <= MAX_PART_BYTES:
+            raise ValueError(f"part_bytes is {MIN_PART_BYTES} to {MAX_PART_BYTES}, not {self.part_bytes}")
+        if min(self.attempts, self.connections) < 1:
+            raise ValueError("attempts and connections are at least 1")
+        if min(self.connect_timeout_seconds, self.read_timeout_seconds) <= 0:
+            raise ValueError("connect_timeout_seconds and read_timeout_seconds are above 0")

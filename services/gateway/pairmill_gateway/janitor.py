@@ -1,7 +1,8 @@
 """The janitor: removes what a job that ended leaves behind, of its own names alone (U4, U11).
 
 Orphans' objects, what was only a step, and bytes that the job's policy gives up: everything that the
-job wrote and its manifest does not name. It may be killed anywhere and run any number of times.
+job wrote and its manifest does not name; and uploads that a killed process left open (G5). It may be
+killed anywhere and run any number of times.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pairmill.dataset.versions import manifest_name_of
 from pairmill.ledger.follower import loader
 from pairmill.ledger.root import load_root
 from pairmill.stage.checkpoints import Checkpoints, NoCheckpoints
-from pairmill.store.port import ObjectInfo, ObjectStore
+from pairmill.store.port import ListedObject, ObjectStore
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
 log = structlog.get_logger(__name__)
@@ -52,21 +53,22 @@ class Janitor:
         if name is None:
             return Swept()
         index = manifest_in(self._source, name)
+        is_own = owner_pattern(job_id)
         kept = {entry.path for entry in (*index.files(), *index.manifest.files)}
         removed = size = 0
-        for info in (*self._written_by(job_id), *self._present(also)):
+        for info in (*self._written_by(is_own), *self._present(also)):
             if info.key not in kept:
                 self._checkpoints.passed("in_sweep")
                 self._store.delete(info.key)
                 removed, size = removed + 1, size + info.size_bytes
-        log.info("job_swept", job=job_id, objects=removed, bytes=size)
+        uploads = self._store.abandon_uploads(lambda key: bool(is_own.search(key)))
+        log.info("job_swept", job=job_id, objects=removed, bytes=size, uploads=uploads)
         return Swept(objects=removed, bytes=size)
 
-    def _written_by(self, job_id: str) -> Iterator[ObjectInfo]:
-        is_own = owner_pattern(job_id)
+    def _written_by(self, is_own: re.Pattern[str]) -> Iterator[ListedObject]:
         return (info for info in list(self._store.list("")) if is_own.search(info.key) and _may_go(info.key))
 
-    def _present(self, keys: Iterable[str]) -> Iterator[ObjectInfo]:
+    def _present(self, keys: Iterable[str]) -> Iterator[ListedObject]:
         return (info for info in map(self._store.stat, keys) if info is not None)
 
 
