@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from deploy.local.s3 import S3Server
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
+from pairmill.store.s3 import S3Store
 from pairmill.store.scoped import ScopedStore
+from pairmill.store.settings import S3Config
 from tests.contract.store_contract import Damage, StoreContract
 from tests.fakes.store import MemoryStore
 
@@ -78,3 +83,31 @@ class TestScopedStore(TestMemoryStore):
         with store:
             store.put("a", b"x")
         assert memory.get("jobs/one/a") == b"x"
+
+
+class TestS3Store(StoreContract):
+    """Over a real server."""
+
+    @pytest.fixture
+    def bucket(self, s3_server: S3Server) -> str:
+        name = f"contract-{secrets.token_hex(6)}"
+        s3_server.make_bucket(name)
+        return name
+
+    @pytest.fixture
+    def store(self, s3_server: S3Server, bucket: str) -> Iterator[ObjectStore]:
+        config = S3Config(endpoint=s3_server.endpoint, credentials_file=s3_server.credentials_file)
+        with S3Store(bucket, "some/prefix", config) as store:
+            yield store
+
+    @pytest.fixture
+    def damage(self, s3_server: S3Server, bucket: str) -> Damage:
+        def flip(key: str, place: int) -> None:
+            path = s3_server.folder / "buckets" / bucket / "some" / "prefix" / key
+            with path.open("r+b") as file:
+                file.seek(place)
+                byte = file.read(1)[0]
+                file.seek(place)
+                file.write(bytes([byte ^ 0xFF]))
+
+        return flip
