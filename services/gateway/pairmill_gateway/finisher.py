@@ -79,6 +79,7 @@ class DatasetFinisher:
         return JobEnded(
             job_id=spec.job_id,
             state=manifest.state,
+            lacks=manifest.why,
             manifest=written,
             ledger=_reference(manifest, f"ledger/{spec.job_id}.parquet"),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Callable
 
 from pairmill.ledger.barriers import Expected
 from pairmill.ledger.paths import wave_number
@@ -41,6 +42,15 @@ class HandOut:
     def put_back(self, units: list[Expected]) -> None:
         """Takes units back that could not be published."""
         self._ready.extendleft(reversed(units))
+
+    def held(self) -> frozenset[str]:
+        """Returns the units that are still to be published."""
+        waiting = (unit for units in self._waiting.values() for unit in units)
+        return frozenset(unit.task.unit_id for unit in (*self._ready, *waiting))
+
+    def keep_only(self, wanted: Callable[[Expected], bool]) -> None:
+        """Forgets units that are not wanted any more: somebody else has handed them out."""
+        self._ready = deque(unit for unit in self._ready if wanted(unit))
 
     @property
     def waiting(self) -> int:
