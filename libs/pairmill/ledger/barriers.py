@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from pairmill.ledger.outputs import CANDIDATES_ROLE
+from pairmill.ledger.paths import plan_id
 from pairmill.ledger.root import JobRoot, Load
 from pairmill.units import new_task, reference_list
 from pairmill_protos.unit.v1.unit_pb2 import (
@@ -31,6 +34,13 @@ class Expected:
     handed_out: bool  # the gateway publishes it; otherwise the stage of its parent did
 
 
+class Listing(NamedTuple):
+    """References as an input holds them, and the object to store first if there are many."""
+
+    references: References
+    attachments: dict[str, bytes]
+
+
 def references(listed: References, load: Load) -> list[ObjectRef]:
     """Returns all references, reading the object that lists them if there are many."""
     if listed.HasField("listed"):
@@ -50,34 +60,37 @@ def follow_ups(record: UnitDone, load: Load) -> list[UnitTask]:
     return list(record.follow_ups.inline)
 
 
+def candidate_list(root: JobRoot, crawled: Iterable[UnitDone], load: Load) -> Listing:
+    """Returns the candidate files that all plan units of a wave read.
+
+    `crawled` are the wave's counted crawl units in the order of their WATs.
+    """
+    refs = (ref for record in crawled for ref in outputs_of_role(record, CANDIDATES_ROLE, load))
+    return Listing(*reference_list(refs, root.spec.job_id))
+
+
 def plan_task(
     root: JobRoot,
     wave: int,
     range_index: int,
-    crawled: Iterable[UnitDone],
-    previous: UnitDone | None,
-    load: Load,
+    candidates: Listing,
+    seen: Iterable[ObjectRef] | None,
 ) -> Expected:
     """Returns plan unit (wave, range).
 
-    `crawled` are the wave's counted crawl units in the order of their WATs, `previous` the counted
-    plan unit of the wave before, which left the seen index.
+    `seen` is the seen index that the counted plan unit of the wave before left, None in the first wave.
     """
     job_id = root.spec.job_id
-    attachments: dict[str, bytes] = {}
-    candidates, extra = reference_list(
-        (ref for record in crawled for ref in outputs_of_role(record, "candidates", load)), job_id
-    )
-    attachments |= extra
-    plan = PlanInput(wave=wave, range=range_index, candidates=candidates)
-    if previous is not None:
-        seen, extra = reference_list(outputs_of_role(previous, "seen", load), job_id)
-        attachments |= extra
-        plan.seen.CopyFrom(seen)
+    attachments = candidates.attachments
+    plan = PlanInput(wave=wave, range=range_index, candidates=candidates.references)
+    if seen is not None:
+        references, extra = reference_list(seen, job_id)
+        attachments = attachments | extra
+        plan.seen.CopyFrom(references)
     task = new_task(
         spec=root.spec_ref,
         job_id=job_id,
-        unit_id=f"{job_id}/w{wave:04d}/r{range_index:04d}",
+        unit_id=plan_id(job_id, wave, range_index),
         unit_input=UnitInput(plan=plan),
     )
     return Expected(task=task, attachments=attachments, handed_out=True)

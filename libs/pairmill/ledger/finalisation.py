@@ -77,8 +77,8 @@ class _Unit:
 def next_phase(
     spec: JobSpec,
     spec_ref: ObjectRef,
-    scored: Sequence[UnitDone],
-    phases: Mapping[Phase, Sequence[UnitDone]],
+    scored: Iterable[UnitDone],
+    phases: Mapping[Phase, Iterable[UnitDone]],
     load: Load,
 ) -> PhasePlan | None:
     """Returns the next phase with its units, or None when the finalisation is over.
@@ -103,8 +103,8 @@ class _State:
         self,
         *,
         spec: JobSpec,
-        scored: Sequence[UnitDone],
-        phases: Mapping[Phase, Sequence[UnitDone]],
+        scored: Iterable[UnitDone],
+        phases: Mapping[Phase, Iterable[UnitDone]],
         load: Load,
     ) -> None:
         self.spec = spec

@@ -12,6 +12,16 @@ def ancestors(unit_id: str) -> Iterator[str]:
             yield unit_id[:position]
 
 
+def crawl_id(job_id: str, wave: int, wat_index: int) -> str:
+    """Returns the id of the crawl unit of a WAT."""
+    return f"{job_id}/w{wave:04d}/c{wat_index:06d}"
+
+
+def plan_id(job_id: str, wave: int, range_index: int) -> str:
+    """Returns the id of plan unit (wave, range)."""
+    return f"{job_id}/w{wave:04d}/r{range_index:04d}"
+
+
 def wave_number(unit_id: str) -> int:
     """Returns the wave of a unit whose id is `JOB/w<wave>/…`; raises ValueError for others."""
     part = unit_id.split("/", 2)[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pairmill.ledger.paths import crawl_id
 from pairmill.units import new_task
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import CrawlInput, FollowUps, ObjectRef, UnitInput, UnitTask
@@ -30,18 +31,28 @@ class JobRoot:
         """Returns the wave of a WAT."""
         return wat_index // self.spec.wave_size
 
+    def wats_of(self, wave: int) -> range:
+        """Returns the positions of a wave's WATs."""
+        first = wave * self.spec.wave_size
+        return range(first, min(first + self.spec.wave_size, len(self.wats)))
+
     def crawl_tasks(self, wave: int) -> Iterator[UnitTask]:
         """Yields the crawl units of a wave, in the order of their WATs."""
-        first = wave * self.spec.wave_size
-        for index in range(first, min(first + self.spec.wave_size, len(self.wats))):
-            yield new_task(
-                spec=self.spec_ref,
-                job_id=self.spec.job_id,
-                unit_id=f"{self.spec.job_id}/w{wave:04d}/c{index:06d}",
-                unit_input=UnitInput(
-                    crawl=CrawlInput(wat=self.wats[index], wat_index=index, crawl=self.spec.crawl)
-                ),
-            )
+        return map(self.crawl_task, self.wats_of(wave))
+
+    def crawl_ids(self, wave: int) -> Iterator[str]:
+        """Yields the ids of the crawl units of a wave, in the order of their WATs."""
+        return (crawl_id(self.spec.job_id, wave, index) for index in self.wats_of(wave))
+
+    def crawl_task(self, wat_index: int) -> UnitTask:
+        """Returns the crawl unit of a WAT."""
+        crawl = CrawlInput(wat=self.wats[wat_index], wat_index=wat_index, crawl=self.spec.crawl)
+        return new_task(
+            spec=self.spec_ref,
+            job_id=self.spec.job_id,
+            unit_id=crawl_id(self.spec.job_id, self.wave_of(wat_index), wat_index),
+            unit_input=UnitInput(crawl=crawl),
+        )
 
     def repair_tasks(self, load: Load) -> Iterator[UnitTask]:
         """Yields the download units that a repair runs again (U16).

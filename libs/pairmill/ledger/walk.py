@@ -13,10 +13,14 @@ import enum
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
-from pairmill.ledger.barriers import Expected, follow_ups, plan_task
+from pairmill.ledger.barriers import Expected, follow_ups
+from pairmill.ledger.expected import Closing, Entry, ExpectedUnits
 from pairmill.ledger.finalisation import next_phase
-from pairmill.ledger.paths import ancestors, wave_number
+from pairmill.ledger.outputs import CountedOutputs
+from pairmill.ledger.paths import ancestors
+from pairmill.ledger.plans import PlanBarrier
 from pairmill.ledger.root import JobRoot, Load
 from pairmill.ledger.waves import WaveFlow
 from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
@@ -29,17 +33,13 @@ from pairmill_protos.unit.v1.unit_pb2 import (
     UnitTask,
 )
 
+__all__ = ["MAX_UNIT_FAILURES", "NEVER_DEAD", "Closing", "Entry", "JobState", "Walk"]
+
 MAX_UNIT_FAILURES = 3
 NEVER_DEAD = frozenset({Stage.STAGE_PLAN, Stage.STAGE_FINALISE, Stage.STAGE_INDEX})
 """Stages whose units are not closed by failures: the job is blocked instead (U13)."""
 
-
-class Closing(enum.Enum):
-    """How an expected unit was closed."""
-
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancel"
+_SCORE: Final = Stage.STAGE_SCORE  # enum wrappers look each name up anew
 
 
 class JobState(enum.Enum):
@@ -50,20 +50,6 @@ class JobState(enum.Enum):
     FINALISING = "finalising"
     FINISHED = "finished"
     CANCELLED = "cancelled"
-
-
-@dataclass(slots=True)
-class Entry:
-    """An expected unit. Its task is kept while it is open, its record where a barrier needs it."""
-
-    digest: bytes
-    stage: Stage.ValueType
-    task: UnitTask | None
-    closing: Closing | None = None
-    sequence: int = -1
-    attempt: str = ""
-    rows: int = 0
-    record: UnitDone | None = None
 
 
 @dataclass(slots=True)
@@ -81,15 +67,16 @@ class Walk:
     def __init__(self, root: JobRoot, load: Load) -> None:
         self.root = root
         self._load = load
-        self._entries: dict[str, Entry] = {}
-        self._open: dict[str, Entry] = {}
+        self._units = ExpectedUnits(root)
+        self._outputs = CountedOutputs()
+        self._plans = PlanBarrier(root, self._units, self._outputs, load)
         self._early: dict[tuple[str, bytes], _Early] = {}
-        self._fresh: list[Expected] = []
+        self._failing: set[tuple[str, bytes]] = set()  # not given up however often they fail (U13)
+        self._fresh: dict[str, dict[str, bytes] | None] = {}  # attachments if the gateway hands it out
+        self._root_is_fresh = True
         self._failed: set[str] = set()
         self._closable: deque[tuple[str, Closing, int, UnitDone | UnitFailed]] = deque()
-        self._crossings: deque[tuple[int, int]] = deque()  # (wave, range) whose plan may be expected now
-        self._crawl_open: Counter[int] = Counter()
-        self._plan_open: Counter[int] = Counter()
+        self._scored: list[str] = []
         self._phases: dict[FinalisePhase.ValueType, list[str]] = {}
         self._finalising = False
         self._finished = False
@@ -125,25 +112,42 @@ class Walk:
         is empty only when nothing more can come.
         """
         while True:
-            while self._closable or self._crossings:
-                if self._crossings:
-                    self._expect_plan(*self._crossings[0])
-                    self._crossings.popleft()
-                else:
+            while self._closable or self._plans.is_moving:
+                if not self._plans.is_moving:
                     self._close(*self._closable[0])
+                elif (plan := self._plans.next_plan()) is not None:
+                    self._expect(plan.task, plan.attachments)
             if not self._advance_finalisation():
                 return
 
     def take_expected(self) -> list[Expected]:
-        """Returns the units that became expected since the last call."""
-        fresh, self._fresh = self._fresh, []
-        return fresh
+        """Returns the units that became expected since the last call and are open.
+
+        The root's crawl units are returned open or not: whoever hands out waves counts them all.
+        """
+        units = []
+        if self._root_is_fresh:
+            waves = range(self.root.waves)
+            tasks = (task for wave in waves for task in self.root.crawl_tasks(wave))
+            units = [Expected(task=task, handed_out=True) for task in tasks]
+        for unit_id, attachments in self._fresh.items():
+            task = self._units.task(unit_id)
+            if task is not None:
+                handed_out = attachments is not None
+                units.append(Expected(task=task, attachments=attachments or {}, handed_out=handed_out))
+        self._forget_fresh()
+        return units
 
     def take_failed(self) -> list[UnitTask]:
         """Returns the units that failed since the last call and are still open: to be tried again."""
         failed, self._failed = self._failed, set()
-        tasks = (self._open[unit_id].task for unit_id in sorted(failed) if unit_id in self._open)
+        tasks = (self._units.task(unit_id) for unit_id in sorted(failed))
         return [task for task in tasks if task is not None]
+
+    def drop_news(self) -> None:
+        """Forgets what `take_expected` and `take_failed` would return, for those who never ask."""
+        self._forget_fresh()
+        self._failed = set()
 
     # What it says
 
@@ -161,45 +165,56 @@ class Walk:
             return JobState.FINISHED
         if self._finalising:
             return JobState.FINALISING
-        crawling = any(self._crawl_open.values()) or any(self._plan_open.values())
-        return JobState.CRAWLING if crawling else JobState.DRAINING
+        return JobState.CRAWLING if self._plans.open_count else JobState.DRAINING
 
     @property
     def drained(self) -> bool:
         """Whether no expected unit is open."""
-        return not self._open
+        return not self._units.open_count
 
     @property
     def open_count(self) -> int:
         """How many expected units are open."""
-        return len(self._open)
+        return self._units.open_count
 
     def open_units(self) -> Iterator[UnitTask]:
-        """Yields the tasks of all open units."""
-        for entry in self._open.values():
-            if entry.task is not None:
-                yield entry.task
+        """Yields the tasks of all open units. Costs what parsing them costs."""
+        return self._units.tasks()
+
+    def open_task(self, unit_id: str) -> UnitTask | None:
+        """Returns the task of a unit if it is open."""
+        return self._units.task(unit_id)
+
+    def is_open(self, unit_id: str) -> bool:
+        """Returns whether a unit is expected and open."""
+        return self._units.open_unit(unit_id) is not None
 
     def closing_of(self, unit_id: str, digest: bytes) -> Closing | None:
         """Returns how a pair was closed, or None if it is open or not expected."""
-        entry = self._entries.get(unit_id)
+        entry = self._units.entry(unit_id)
         return entry.closing if entry is not None and entry.digest == digest else None
 
     def entry(self, unit_id: str) -> Entry | None:
         """Returns what is known of an expected unit."""
-        return self._entries.get(unit_id)
+        return self._units.entry(unit_id)
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
         """Yields all expected units with what is known of them."""
-        yield from self._entries.items()
+        return self._units.entries()
+
+    def failures(self, unit_id: str) -> int:
+        """Returns how many attempts at an open unit failed."""
+        unit = self._units.open_unit(unit_id)
+        early = None if unit is None else self._early.get((unit_id, unit.digest))
+        return 0 if early is None else len(early.failed_attempts)
 
     def is_counted(self, sequence: int, record: LedgerRecord) -> bool:
         """Returns whether a record is the one that closed its unit."""
         match record.WhichOneof("record"):
             case "done":
-                entry = self._entries.get(record.done.unit_id)
+                entry = self._units.entry(record.done.unit_id)
             case "failed":
-                entry = self._entries.get(record.failed.unit_id)
+                entry = self._units.entry(record.failed.unit_id)
             case _:
                 return self.cancelled and record.WhichOneof("record") == "cancel"
         return entry is not None and entry.sequence == sequence
@@ -208,76 +223,85 @@ class Walk:
         """Returns whether work on a pair can still count (U2a); a stale answer costs time only."""
         if self.cancelled:
             return False
-        entry = self._entries.get(unit_id)
-        if entry is not None:
-            return entry.digest == digest and entry.closing is None
-        known = (self._entries.get(ancestor) for ancestor in ancestors(unit_id))
-        nearest = next((ancestor for ancestor in known if ancestor is not None), None)
-        return nearest is None or nearest.closing is None  # its own record may still be on its way
+        unit = self._units.open_unit(unit_id)
+        if unit is not None:
+            return unit.digest == digest
+        if self._units.is_closed(unit_id):
+            return False
+        nearest = next((ancestor for ancestor in ancestors(unit_id) if ancestor in self._units), None)
+        return nearest is None or self.is_open(nearest)  # its own record may still be on its way
 
     def blocked(self, after: int = -1) -> tuple[str, str] | None:
         """Returns (unit, error) of a unit that may not be given up and failed three times (U13).
 
         Only failures later in the ledger than `after` count: those before were forgiven by a resume.
         """
-        for unit_id, entry in self._open.items():
-            early = self._early.get((unit_id, entry.digest))
-            if early is None or entry.stage not in NEVER_DEAD:
+        found: list[tuple[int, str, str]] = []
+        for pair in self._failing:
+            unit, early = self._units.open_unit(pair[0]), self._early[pair]
+            if unit is None or unit.digest != pair[1] or unit.stage not in NEVER_DEAD:
                 continue
             failures = sum(place > after for place in early.failed_attempts.values())
             if failures >= MAX_UNIT_FAILURES:
-                return unit_id, early.last_error
-        return None
+                found.append((unit.order, pair[0], early.last_error))
+        return min(found)[1:] if found else None
 
     # How it goes
 
     def _expect_root(self) -> None:
         for wave in range(self.root.waves):
             for task in self.root.crawl_tasks(wave):
-                self._crawl_open[wave] += 1
-                self._expect(Expected(task=task, handed_out=True))
+                self._plans.expect_crawl(wave)
+                self._units.expect(task, told_by_root=True)
+                self.flow.expect(task.unit_id)
         for task in self.root.repair_tasks(self._load):
-            self._expect(Expected(task=task, handed_out=True))
+            self._expect(task, {})
         self.settle()
 
-    def _expect(self, expected: Expected) -> None:
+    def _expect(self, task: UnitTask, attachments: dict[str, bytes] | None) -> None:
         """Opens a unit. If the ledger closed it before, that takes effect when things settle."""
-        task = expected.task
-        if task.unit_id in self._entries:
+        unit_id = task.unit_id
+        if unit_id in self._units:
             return
-        entry = Entry(digest=task.input_digest, stage=task.stage, task=task, rows=task.rows)
-        self._entries[task.unit_id] = entry
-        self._open[task.unit_id] = entry
-        self._fresh.append(expected)
-        self.flow.expect(task.unit_id)
-        early = self._early.get((task.unit_id, task.input_digest))
+        self._units.expect(task)
+        self._fresh[unit_id] = attachments
+        self.flow.expect(unit_id)
+        early = self._early.get((unit_id, task.input_digest))
         if early is not None and early.closing is not None:
-            self._closable.append((task.unit_id, *early.closing))
+            self._closable.append((unit_id, *early.closing))
+
+    def _forget_fresh(self) -> None:
+        self._fresh, self._root_is_fresh = {}, False
 
     def _take_done(self, sequence: int, done: UnitDone) -> None:
         self._take_closing(done.unit_id, done.input_digest, (Closing.DONE, sequence, done))
 
     def _take_failed(self, sequence: int, failed: UnitFailed) -> None:
-        entry = self._entries.get(failed.unit_id)
-        if entry is not None and (entry.digest != failed.input_digest or entry.closing is not None):
+        pair = (failed.unit_id, failed.input_digest)
+        if self._is_orphan(*pair):
             self.orphans += 1
             return
-        early = self._early.setdefault((failed.unit_id, failed.input_digest), _Early())
+        early = self._early.setdefault(pair, _Early())
         early.failed_attempts.setdefault(failed.attempt, sequence)
         early.last_error = f"{failed.error_class}: {failed.error}"
         if failed.stage in NEVER_DEAD or len(early.failed_attempts) < MAX_UNIT_FAILURES:
+            self._failing.add(pair)
             self._failed.add(failed.unit_id)
             return
-        self._take_closing(failed.unit_id, failed.input_digest, (Closing.FAILED, sequence, failed))
+        self._take_closing(*pair, (Closing.FAILED, sequence, failed))
+
+    def _is_orphan(self, unit_id: str, digest: bytes) -> bool:
+        """Whether a record of this pair comes too late, or is of another input than the expected one."""
+        unit = self._units.open_unit(unit_id)
+        return self._units.is_closed(unit_id) if unit is None else unit.digest != digest
 
     def _take_closing(
         self, unit_id: str, digest: bytes, closing: tuple[Closing, int, UnitDone | UnitFailed]
     ) -> None:
-        entry = self._entries.get(unit_id)
-        if entry is not None and (entry.digest != digest or entry.closing is not None):
+        if self._is_orphan(unit_id, digest):
             self.orphans += 1
             return
-        if entry is not None:
+        if self.is_open(unit_id):
             self._closable.append((unit_id, *closing))
             self.settle()
             return
@@ -289,79 +313,43 @@ class Walk:
         if self._finalising or self.cancelled:
             return
         self.cancelled = True
-        for entry in self._open.values():
-            entry.closing, entry.sequence = Closing.CANCELLED, sequence
-            self.closings[entry.stage, Closing.CANCELLED] += 1
-        self._open.clear()
+        for unit_id in self._units.open_ids():
+            unit = self._units.close(unit_id, Closing.CANCELLED, sequence)
+            self.closings[unit.stage, Closing.CANCELLED] += 1
+        self._fresh.clear()
 
     def _close(self, unit_id: str, closing: Closing, sequence: int, record: UnitDone | UnitFailed) -> None:
         following = follow_ups(record, self._load) if isinstance(record, UnitDone) else []
         self._closable.popleft()  # nothing has changed so far, and nothing below raises
-        entry = self._open.pop(unit_id)
-        task, entry.task = entry.task, None
-        entry.closing, entry.sequence, entry.attempt = closing, sequence, record.attempt
-        self._early.pop((unit_id, entry.digest), None)
-        self.closings[entry.stage, closing] += 1
+        unit = self._units.close(unit_id, closing, sequence)
+        self._fresh.pop(unit_id, None)
+        if self._early.pop((unit_id, unit.digest), None) is not None:
+            self._failing.discard((unit_id, unit.digest))
+        self.closings[unit.stage, closing] += 1
         if isinstance(record, UnitDone):
-            if entry.stage in _KEPT_FOR_BARRIERS:
-                entry.record = record
-            for count in record.counts:
-                self.tally[entry.stage, count.outcome, count.reason] += count.rows
+            self._count(unit_id, unit.stage, record)
             for follow_up in following:
-                self._expect(Expected(task=follow_up, handed_out=False))
-        self.flow.take(unit_id, task, record)
-        self._cross_barriers(unit_id, entry)
+                self._expect(follow_up, None)
+        self.flow.take(unit_id, record, is_first_round=unit.is_first_round)
+        self._plans.closed(unit_id, unit.stage)
 
-    def _cross_barriers(self, unit_id: str, entry: Entry) -> None:
-        if entry.stage == Stage.STAGE_CRAWL:
-            wave = wave_number(unit_id)
-            self._crawl_open[wave] -= 1
-            if not self._crawl_open[wave]:
-                self._expect_plans(wave)
-        elif entry.stage == Stage.STAGE_PLAN:
-            wave, range_index = wave_number(unit_id), int(unit_id.rsplit("/r", 1)[1])
-            self._plan_open[wave] -= 1
-            self._crossings.append((wave + 1, range_index))
-
-    def _expect_plans(self, wave: int) -> None:
-        self._crossings.extend((wave, index) for index in range(self.root.spec.plan.ranges))
-
-    def _expect_plan(self, wave: int, range_index: int) -> None:
-        if wave >= self.root.waves or self._crawl_open[wave]:
-            return
-        previous = None
-        if wave > 0:
-            entry = self._entries.get(self._plan_id(wave - 1, range_index))
-            if entry is None or entry.closing is None:
-                return
-            previous = entry.record
-        if self._plan_id(wave, range_index) in self._entries:
-            return
-        crawled = (self._entries[task.unit_id].record for task in self.root.crawl_tasks(wave))
-        expected = plan_task(
-            self.root,
-            wave,
-            range_index,
-            [record for record in crawled if record is not None],
-            previous,
-            self._load,
-        )
-        self._plan_open[wave] += 1
-        self._expect(expected)
-
-    def _plan_id(self, wave: int, range_index: int) -> str:
-        return f"{self.root.spec.job_id}/w{wave:04d}/r{range_index:04d}"
+    def _count(self, unit_id: str, stage: Stage.ValueType, record: UnitDone) -> None:
+        self._outputs.keep(unit_id, stage, record)
+        if stage == _SCORE:
+            self._scored.append(unit_id)
+        for count in record.counts:
+            self.tally[stage, count.outcome, count.reason] += count.rows
 
     def _advance_finalisation(self) -> bool:
         """Opens the next phase if all else is closed; returns whether anything changed."""
-        if self._open or self._finished or self.cancelled or not self._plans_expected():
+        if self._units.open_count or self._finished or self.cancelled or not self._plans.are_all_expected():
             return False
         self._finalising = True
         phase = next_phase(
             self.root.spec,
             self.root.spec_ref,
-            self._records_of_stage(Stage.STAGE_SCORE),
-            {phase: self._records(units) for phase, units in self._phases.items()},
+            self._outputs.of(sorted(self._scored)),
+            {phase: list(self._outputs.of(units)) for phase, units in self._phases.items()},
             self._load,
         )
         if phase is None:
@@ -369,26 +357,5 @@ class Walk:
             return True
         self._phases[phase.phase] = [task.unit_id for task in phase.tasks]
         for number, task in enumerate(phase.tasks):
-            attachments = dict(phase.attachments) if number == 0 else {}
-            self._expect(Expected(task=task, attachments=attachments, handed_out=True))
+            self._expect(task, dict(phase.attachments) if number == 0 else {})
         return True
-
-    def _plans_expected(self) -> bool:
-        """Whether every plan unit of the job has been expected, so that an empty set of open units
-        means that nothing more can come."""
-        last = self.root.waves - 1
-        return last < 0 or all(
-            self._plan_id(last, index) in self._entries for index in range(self.root.spec.plan.ranges)
-        )
-
-    def _records_of_stage(self, stage: Stage.ValueType) -> list[UnitDone]:
-        return self._records(
-            sorted(unit_id for unit_id, entry in self._entries.items() if entry.stage == stage)
-        )
-
-    def _records(self, units: list[str]) -> list[UnitDone]:
-        records = (self._entries[unit_id].record for unit_id in units)
-        return [record for record in records if record is not None]
-
-
-_KEPT_FOR_BARRIERS = frozenset({Stage.STAGE_CRAWL, Stage.STAGE_PLAN, Stage.STAGE_SCORE, Stage.STAGE_FINALISE})

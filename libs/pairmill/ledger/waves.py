@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from pairmill_protos.common.v1.outcome_pb2 import Outcome
-from pairmill_protos.unit.v1.unit_pb2 import Stage, UnitDone, UnitFailed, UnitTask
+from pairmill_protos.unit.v1.unit_pb2 import Stage, UnitDone, UnitFailed
 
 OPEN_SHARE = 0.95
 """A wave is open until this share of its candidates have had their first round."""
+
+_CRAWL: Final = Stage.STAGE_CRAWL  # enum wrappers look each name up anew
+_PLAN: Final = Stage.STAGE_PLAN
+_DOWNLOAD: Final = Stage.STAGE_DOWNLOAD
 
 
 class WaveFlow:
@@ -25,18 +30,16 @@ class WaveFlow:
         """Takes a unit that became expected."""
         self.open_units[_wave(unit_id)] += 1
 
-    def take(self, unit_id: str, task: UnitTask | None, record: UnitDone | UnitFailed) -> None:
-        """Takes a unit that was closed, with the task it was expected with."""
+    def take(self, unit_id: str, record: UnitDone | UnitFailed, *, is_first_round: bool) -> None:
+        """Takes a unit that was closed; `is_first_round` if its rows were tried for the first time."""
         wave = _wave(unit_id)
         self.open_units[wave] -= 1
-        if record.stage == Stage.STAGE_CRAWL:
+        if record.stage == _CRAWL:
             self.crawled[wave] += 1
-        elif record.stage == Stage.STAGE_PLAN and isinstance(record, UnitDone):
+        elif record.stage == _PLAN and isinstance(record, UnitDone):
             self.planned_units[wave] += 1
             self.candidates[wave] += _rows(record, Outcome.OUTCOME_PASSED)
-        elif (
-            record.stage == Stage.STAGE_DOWNLOAD and task is not None and task.input.download.retry_round == 0
-        ):
+        elif record.stage == _DOWNLOAD and is_first_round:
             self.first_rounds[wave] += _first_round_rows(record)
 
     def is_unfinished(self, wave: int, ranges: int) -> bool:
@@ -62,7 +65,7 @@ def _first_round_rows(record: UnitDone | UnitFailed) -> int:
     put_off = sum(
         task.rows
         for task in record.follow_ups.inline
-        if task.stage == Stage.STAGE_DOWNLOAD and not task.input.download.waits
+        if task.stage == _DOWNLOAD and not task.input.download.waits
     )
     return record.rows_in - put_off
 
