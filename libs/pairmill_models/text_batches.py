@@ -40,11 +40,13 @@ class TextBatches:
         self._most_texts = most_texts
         self._most_tokens = most_tokens
 
-    def cut(self, texts: Sequence[str]) -> list[TokenBatch]:
-        """Returns all texts in batches, the shortest first."""
+    def cut(self, texts: Sequence[str], *, most_texts: int | None = None) -> list[TokenBatch]:
+        """Returns all texts in batches, the shortest first, of fewer texts each if so asked."""
         rows = self._tokenizer.encode(texts)
         groups = groups_of_like_length(
-            [len(row) for row in rows], most_texts=self._most_texts, most_tokens=self._most_tokens
+            [len(row) for row in rows],
+            most_texts=min(most_texts or self._most_texts, self._most_texts),
+            most_tokens=self._most_tokens,
         )
         return [
             TokenBatch(
