@@ -17,6 +17,7 @@ from pairmill_standalone.cli.demo import demo
 from pairmill_standalone.cli.dlq import dlq_app
 from pairmill_standalone.cli.download import download
 from pairmill_standalone.cli.exits import say
+from pairmill_standalone.cli.job import job_app
 from pairmill_standalone.cli.run import run
 from pairmill_standalone.cli.serve import serve
 from pairmill_standalone.cli.stages import embed, extract, score
@@ -48,6 +49,7 @@ def build_app() -> typer.Typer:
     command.command("retry-failed")(retry_failed)
     command.add_typer(bundle_app, name="bundle")
     command.add_typer(dlq_app, name="dlq")
+    command.add_typer(job_app, name="job")
     return command
 
 
