@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -65,16 +66,25 @@ def run_stage(
     name: str,
     group: str,
     registry: CollectorRegistry,
+    pings: Mapping[str, Callable[[], None]] = MappingProxyType({}),
 ) -> int:
-    """Runs a handler as a service until it is told to stop; returns the process's exit code."""
+    """Runs a handler as a service until it is told to stop; returns the process's exit code.
+
+    `pings` are asked for readiness besides those of bus and store; each raises while its part is away.
+    """
     with closing(handler):  # before the last log line, which counts the children that have ended
-        code, protocol_seconds = _run_loop(config, handler, name, group, registry)
+        code, protocol_seconds = _run_loop(config, handler, name, group, registry, pings)
     log.info("service_stopped", exit_code=code, **cpu_spent(protocol_seconds))
     return code
 
 
 def _run_loop(
-    config: ServiceConfig, handler: Handler, name: str, group: str, registry: CollectorRegistry
+    config: ServiceConfig,
+    handler: Handler,
+    name: str,
+    group: str,
+    registry: CollectorRegistry,
+    pings: Mapping[str, Callable[[], None]],
 ) -> tuple[int, float]:
     """Returns the exit code and the CPU seconds of this thread, which does nothing but protocol."""
     clock = SystemClock()
@@ -101,6 +111,7 @@ def _run_loop(
                     "loop": loop.is_ready,
                     "bus": PingCheck(bus.ping, clock),
                     "store": PingCheck(store.ping, clock),
+                    **{part: PingCheck(ping, clock) for part, ping in pings.items()},
                 },
             )
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pairmill_inference.pipeline import Pace
+from pairmill_models.triton_settings import TritonConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,9 @@ class InferenceConfig:
 
     bundle: Path  # folder of the model bundle; jobs pinned to another one are not taken
     bundle_digest: str = ""  # digest that the bundle has to have; empty takes any
-    model_threads: int = 1  # cores that the model uses
+    model_threads: int = 1  # cores that the model uses, in process
+    triton_target: str = ""  # host:port of a Triton that holds the bundle; empty runs the model in process
+    triton: TritonConfig = field(default_factory=TritonConfig)  # how Triton is asked
     block_rows: int = 128  # pairs decoded, embedded and written together
     block_bytes: int = 64 * 2**20  # most bytes of a block's stored images
     decode_threads: int = 1  # threads, or child processes for foreign bytes, that decode meanwhile

@@ -79,7 +79,8 @@ class EmbedHandler:
         self._parts.check_model()
 
     def close(self) -> None:
-        """Ends the child processes."""
+        """Ends the child processes and lets go of the model."""
+        self._parts.model.embedder.close()
         self._parts.child.close()
         self._parts.foreign_decoder.close()
         self._parts.own_decoder.close()

@@ -24,6 +24,8 @@ def main(env: Mapping[str, str]) -> int:
     configure_logging(service.log_level, service="inference", version=__version__)
     registry = CollectorRegistry()
     bundle = load_bundle(config.bundle, wanted_digest=config.bundle_digest)
-    handler = EmbedHandler(embed_parts(config, bundle, InferenceMetrics(registry)))
+    parts = embed_parts(config, bundle, InferenceMetrics(registry))
+    handler = EmbedHandler(parts)
     group = stage_group(handler.stage, bundle_digest=bundle.digest)
-    return run_stage(service, handler, name="inference", group=group, registry=registry)
+    pings = {"model": parts.model.embedder.ping}
+    return run_stage(service, handler, name="inference", group=group, registry=registry, pings=pings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pairmill.children.worker import ChildWorker
@@ -13,18 +13,30 @@ from pairmill_inference.isolation import EmbedAlone
 from pairmill_inference.model import InferenceObserver, PinnedModel
 from pairmill_models.bundle import Bundle, load_bundle
 from pairmill_models.check import BundleCheck
+from pairmill_models.embedder import Embedder
 from pairmill_models.onnx_embedder import OnnxEmbedder
+from pairmill_models.triton_port import RequestObserver
+from pairmill_models.triton_settings import TritonConfig
 
 
 def embed_parts(
-    config: InferenceConfig, bundle: Bundle, observer: InferenceObserver | None = None
+    config: InferenceConfig,
+    bundle: Bundle,
+    observer: InferenceObserver | None = None,
+    request_observer: RequestObserver | None = None,
 ) -> EmbedParts:
     """Returns the parts for a loaded bundle; raises ConfigurationError if its model cannot be run.
 
     Child processes start when they are first needed; the handler's `close`, or that of the parts'
-    decoders and child, ends them.
+    decoders, child and model, ends them.
     """
-    model = pinned_model(bundle, config.model_threads, observer)
+    load = LoadModel(
+        folder=bundle.folder,
+        threads=config.model_threads,
+        triton_target=config.triton_target,
+        triton=config.triton,
+    )
+    model = load.of(bundle, observer, request_observer)
     check = BundleCheck(bundle)
     resize = bundle.card.image.resize
     return EmbedParts(
@@ -38,7 +50,7 @@ def embed_parts(
             seconds_per_image=config.decode_seconds,
         ),
         child=ChildWorker(
-            EmbedAlone(LoadModel(bundle.folder), resize),
+            EmbedAlone(replace(load, threads=1), resize),
             seconds_per_item=config.isolated_seconds,
             name="embed-alone",
         ),
@@ -47,23 +59,39 @@ def embed_parts(
     )
 
 
-def pinned_model(bundle: Bundle, threads: int, observer: InferenceObserver | None = None) -> PinnedModel:
-    """Returns a bundle's model, held to its version and width."""
-    return PinnedModel(
-        embedder=OnnxEmbedder(bundle, threads=threads),
-        name=bundle.name,
-        version=bundle.model_version,
-        dimensions=bundle.dimensions,
-        observer=observer,
-    )
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadModel:
-    """Loads a model in a child process. Picklable."""
+    """Loads a model, also in a child process. Picklable."""
 
     folder: Path
+    threads: int  # that it uses in process
+    triton_target: str  # where it is served; empty runs it in process
+    triton: TritonConfig
 
     def __call__(self) -> PinnedModel:
-        """Returns the model on one core."""
-        return pinned_model(load_bundle(self.folder), threads=1)
+        """Returns the model of the bundle in the folder."""
+        return self.of(load_bundle(self.folder))
+
+    def of(
+        self,
+        bundle: Bundle,
+        observer: InferenceObserver | None = None,
+        request_observer: RequestObserver | None = None,
+    ) -> PinnedModel:
+        """Returns a loaded bundle's model, held to its version and width."""
+        return PinnedModel(
+            embedder=self._embedder(bundle, request_observer),
+            name=bundle.name,
+            version=bundle.model_version,
+            dimensions=bundle.dimensions,
+            observer=observer,
+        )
+
+    def _embedder(self, bundle: Bundle, observer: RequestObserver | None) -> Embedder:
+        if not self.triton_target:
+            return OnnxEmbedder(bundle, threads=self.threads)
+        from pairmill_models.triton_client import TritonClient  # its library is an extra of its own
+        from pairmill_models.triton_embedder import TritonEmbedder
+
+        client = TritonClient(self.triton_target, self.triton)
+        return TritonEmbedder(bundle, client, self.triton, observer=observer)
