@@ -83,8 +83,9 @@ def _address(endpoint: str) -> tuple[str, bool]:
     except ValueError:
         is_good = False
     if not is_good:
+        shown = endpoint.rpartition("@")[2]  # what stands before may be a password
         raise ConfigurationError(
-            f"PAIRMILL_S3__ENDPOINT: {endpoint!r} is no endpoint; use https://host or http://host:port"
+            f"PAIRMILL_S3__ENDPOINT: {shown!r} is no endpoint; use https://host or http://host:port"
         )
     return parts.netloc, parts.scheme == "https"
 

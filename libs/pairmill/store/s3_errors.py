@@ -35,6 +35,7 @@ _REFUSED: Final = frozenset(
     {"AccessDenied", "AccountProblem", "AllAccessDisabled", "ExpiredToken", "InvalidAccessKeyId"}
     | {"InvalidSecurity", "InvalidToken", "MissingAuthenticationToken", "MissingSecurityHeader"}
     | {"NotSignedUp", "SignatureDoesNotMatch", "TokenRefreshRequired", "UnauthorizedAccess"}
+    | {"XAdminUserNotFound"}
 )
 _ELSEWHERE: Final = frozenset(
     {"AuthorizationHeaderMalformed", "BadRequest", "IllegalLocationConstraintException"}
