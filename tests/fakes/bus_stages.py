@@ -16,7 +16,11 @@ from tests.fakes.dataset import Builder
 class BusStages:
     """Works for one job. A unit is carried out once, however often its task is delivered."""
 
-    def __init__(self, bus: Bus, store: ObjectStore, builder: Builder, folder: Path) -> None:
+    def __init__(
+        self, bus: Bus, store: ObjectStore, builder: Builder, folder: Path, dataset: str = ""
+    ) -> None:
+        """`store` is that of the job's dataset, which lies in the folder `dataset`."""
+        self._dataset = dataset
         self._bus = bus
         self._store = store
         self._builder = builder
@@ -43,7 +47,8 @@ class BusStages:
         for message in messages:
             self._positions[source] = message.offset + 1
             task = UnitTask.FromString(message.value)
-            if task.unit_id not in self.done:
+            if task.job_id == self._builder.spec.job_id and task.unit_id not in self.done:
+                assert task.dataset == self._dataset
                 self._work(task)
         return len(messages)
 
@@ -52,7 +57,9 @@ class BusStages:
         self.done[task.unit_id] = record
         self._copy_new()
         followers = follow_ups(record.done, self._load)
-        self._bus.publish([task_message(self._bus, child, self._builder.spec) for child in followers])
+        self._bus.publish(
+            [task_message(self._bus, child, self._builder.spec, self._dataset) for child in followers]
+        )
         self._bus.publish([ledger_message(self._bus, task.job_id, record)])
 
     def _load(self, ref: ObjectRef) -> bytes:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
+from pairmill.dataset.reader import Dataset
 from pairmill.ledger.follower import JobFollower
 from pairmill_gateway.status import JobStatus
 from pairmill_protos.job.v1.job_pb2 import JobEnded
+
+Render: TypeAlias = Callable[[Dataset], str]
+"""Returns the report of a dataset as a page."""
 
 
 class StatusSink(Protocol):

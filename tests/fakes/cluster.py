@@ -1,0 +1,136 @@
+"""A cluster in one process: gateways over a bus in memory and a store in a folder, stages of a few lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pairmill.bus.topics import create_topics
+from pairmill.stage.checkpoints import Checkpoints, NoCheckpoints
+from pairmill.store.directory import DirectoryStore
+from pairmill.store.port import ObjectStore
+from pairmill.store.scoped import ScopedStore
+from pairmill_gateway.book import Book
+from pairmill_gateway.job_records import admitted_message
+from pairmill_gateway.jobs_loop import JobsLoop, JobsLoopSettings
+from pairmill_gateway.running import RunningJobs
+from pairmill_gateway.status import JobStatus
+from pairmill_gateway.workshop import DatasetWorkshop
+from pairmill_protos.job.v1.job_pb2 import JobAdmitted, JobEnded
+from tests.fakes.bus import MemoryBus
+from tests.fakes.bus_stages import BusStages
+from tests.fakes.clock import ManualClock
+from tests.fakes.dataset import Builder
+from tests.fakes.dataset_options import Options, small_spec
+from tests.fakes.dataset_world import make_world
+
+WORLD = make_world(candidates=30, seed=7)
+_SECONDS = 30.0
+
+
+@dataclass
+class LastStatuses:
+    """Keeps the latest status of each job."""
+
+    by_job: dict[str, JobStatus] = field(default_factory=dict)
+
+    def show(self, status: JobStatus) -> None:
+        self.by_job[status.job_id] = status
+
+
+@dataclass
+class Gateway:
+    """One gateway, turned by hand. It owns all of the ledger unless told otherwise."""
+
+    book: Book
+    running: RunningJobs
+    loop: JobsLoop
+    workshop: DatasetWorkshop
+    statuses: LastStatuses
+
+    def ended(self, job_id: str) -> JobEnded | None:
+        entry = self.book.get(job_id)
+        return entry.ended if entry is not None else None
+
+
+class Cluster:
+    """Bus, store, clock, and the jobs that were admitted."""
+
+    def __init__(self, folder: Path, partitions: int = 4) -> None:
+        self.folder = folder
+        self.out = folder / "out"
+        self.bus = MemoryBus()
+        create_topics(self.bus, partitions)
+        self.store = DirectoryStore(self.out)
+        self.clock = ManualClock()
+        self.builders: dict[str, Builder] = {}
+        self.stages: dict[str, BusStages] = {}
+
+    def gateway(self, *, store: ObjectStore | None = None, checkpoints: Checkpoints | None = None) -> Gateway:
+        """Returns a gateway as it is after a start."""
+        workshop = DatasetWorkshop(
+            bus=self.bus,
+            store=store or self.store,
+            store_url=f"file://{self.out}",
+            scratch=self.folder / "scratch",
+            clock=self.clock,
+            checkpoints=checkpoints or NoCheckpoints(),
+            reissue_after_seconds=30.0,
+            render=lambda dataset: f"report of {dataset.manifest.job_id}",
+        )
+        book, running, statuses = Book(self.bus), RunningJobs(), LastStatuses()
+        loop = JobsLoop(
+            JobsLoopSettings(member="gateway-0", poll_seconds=0.01),
+            bus=self.bus,
+            book=book,
+            running=running,
+            workshop=workshop,
+            clock=self.clock,
+            sink=statuses,
+            checkpoints=checkpoints or NoCheckpoints(),
+        )
+        loop.own(frozenset(range(self.bus.partitions("ledger"))))
+        return Gateway(book, running, loop, workshop, statuses)
+
+    def admit(self, wats: int = 3, options: Options | None = None, *, dataset: str | None = None) -> str:
+        """Admits a job with stages that work for it; returns its id. Other WATs make another job."""
+        work = self.folder / f"work-{len(self.builders)}"
+        builder = Builder(work, options or Options(world=WORLD, spec=small_spec(wats)))
+        job_id = builder.spec.job_id
+        dataset = job_id if dataset is None else dataset
+        self.builders[job_id] = builder
+        self.stages[job_id] = BusStages(self.bus, ScopedStore(self.store, dataset), builder, work, dataset)
+        self.announce(job_id, dataset)
+        return job_id
+
+    def announce(self, job_id: str, dataset: str) -> None:
+        """Publishes the record by which a job is admitted."""
+        record = JobAdmitted(
+            job_id=job_id,
+            spec=self.builders[job_id].spec_ref,
+            ledger_partition=0,
+            dataset=dataset,
+            submitted_by="tester",
+            tenant="default",
+            profile="default",
+        )
+        self.bus.publish([admitted_message(self.bus, record)])
+
+    def drive(self, *gateways: Gateway, until: Callable[[], bool] | None = None) -> None:
+        """Lets gateways and stages take turns until all jobs have ended."""
+        first = gateways[0]
+        done = until or (lambda: all(first.ended(job_id) is not None for job_id in self.stages))
+        deadline = time.monotonic() + _SECONDS
+        while not done():
+            self.turn(*gateways)
+            assert time.monotonic() < deadline, {job.job_id: job.status() for job in first.running.jobs()}
+
+    def turn(self, *gateways: Gateway) -> None:
+        """Gives each gateway and each stage a turn, a second apart."""
+        for gateway in gateways:
+            gateway.loop.turn()
+        for stages in self.stages.values():
+            stages.step()
+        self.clock.sleep(1.0)
