@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 
 from pairmill.jobspec.profiles import profile
+from pairmill.ledger import phases
 from pairmill.ledger.root import JobRoot
 from pairmill.units import new_task
 from pairmill_protos.common.v1.outcome_pb2 import Count, Outcome
@@ -24,6 +25,16 @@ from pairmill_protos.unit.v1.unit_pb2 import (
     UnitTask,
 )
 
+STEP_ROLES = (
+    phases.ROWS_ROLE,
+    phases.CONTENTS_ROLE,
+    phases.BANDS_ROLE,
+    phases.NEIGHBOURS_ROLE,
+    phases.CLUSTERS_ROLE,
+    phases.CHOICE_ROLE,
+    phases.LOSERS_ROLE,
+    phases.KEPT_ROLE,
+)
 SPEC_REF = ObjectRef(key="ledger/lists/spec", bytes=1, sha256=b"s" * 32, role="spec")
 
 
@@ -86,11 +97,14 @@ class ToyJob:
             return [self._ref(task, "seen", "fixed")]
         if task.stage == Stage.STAGE_SCORE:
             return [self._ref(task, "scores", attempt)]
+        if task.stage == Stage.STAGE_FINALISE:
+            return [self._ref(task, role, attempt, self.draw.randrange(2)) for role in STEP_ROLES]
         return [self._ref(task, "shard", attempt)]
 
-    def _ref(self, task: UnitTask, role: str, attempt: str) -> ObjectRef:
+    def _ref(self, task: UnitTask, role: str, attempt: str, partition: int | None = None) -> ObjectRef:
         key = f"steps/{task.unit_id}-{attempt}-{role}"
-        return ObjectRef(key=key, bytes=1, sha256=key.encode()[:32].ljust(32), rows=1, role=role)
+        digest = key.encode()[:32].ljust(32)
+        return ObjectRef(key=key, bytes=1, sha256=digest, rows=1, role=role, partition=partition)
 
     def _follow_ups(self, task: UnitTask, attempt: str) -> list[UnitTask]:
         if task.stage == Stage.STAGE_PLAN:

@@ -210,6 +210,18 @@ def test_a_record_of_another_input_closes_nothing(ending: str) -> None:
     assert walk.closing_of(task.unit_id, task.input_digest) is Closing.DONE
 
 
+def test_a10_what_comes_after_a_unit_was_closed_is_an_orphan() -> None:
+    job = small_job(7, wats=1, wave_size=1, ranges=1)
+    walk = Walk(job.root, job.load)
+    task = next(walk.open_units())
+    first = job.done(task)
+    for sequence, record in enumerate((first, first, job.done(task), job.failed(task))):
+        walk.feed(sequence, record)
+    assert walk.orphans == 3
+    assert [walk.is_counted(sequence, first) for sequence in range(4)] == [True, False, False, False]
+    assert walk.failures(task.unit_id) == 0
+
+
 def test_cancel_closes_what_is_open_and_ends_all_expectation() -> None:
     job = small_job(4)
     walk = Walk(job.root, job.load)
