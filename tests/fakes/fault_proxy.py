@@ -12,6 +12,7 @@ import argparse
 import json
 import re
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -167,17 +168,25 @@ class FaultProxy:
     """The proxy in threads of this process, while its context lasts."""
 
     def __init__(
-        self, target: str, *, listen: tuple[str, int] = ("127.0.0.1", 0), control: Path | None = None
+        self,
+        target: str,
+        *,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+        control: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`target` is host:port of the server."""
+        """`target` is host:port of the server; clients speak TLS if there is a context for it."""
         self.rules = Rules(control)
         self._server = _Server(listen, target, self.rules)
+        self._scheme = "https" if tls is not None else "http"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def endpoint(self) -> str:
         """Address for clients."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def seen(self) -> list[Seen]:

@@ -41,6 +41,7 @@ _ELSEWHERE: Final = frozenset(
     {"AuthorizationHeaderMalformed", "BadRequest", "IllegalLocationConstraintException"}
     | {"PermanentRedirect", "Redirect", "TemporaryRedirect"}
 )
+_ARCHIVED: Final = "InvalidObjectState"
 _FULL: Final = frozenset(
     {"InsufficientStorage", "NoSpaceLeftOnDevice", "QuotaExceeded", "StorageFull"}
     | {"XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
@@ -99,6 +100,10 @@ def _of_code(code: str, status: int, message: str, call: Call) -> PairmillError:
         return ObjectMissingError(f"there is no object {call.name} in {call.bucket}")
     if code in _NO_BUCKET:
         return ConfigurationError(f"store_url: there is no bucket {call.bucket} at {call.endpoint} ({said})")
+    if code == _ARCHIVED:
+        return ConfigurationError(
+            f"store_url: a rule of {call.bucket} moved {call.name} to an archive ({said})"
+        )
     if code in _FULL:
         return NoSpaceError(f"no room to {call}: {said}")
     if code in _PASSING:
