@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,7 @@ def run(
     done = subprocess.run(
         command,
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**own_environment(), **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -41,3 +42,13 @@ def run(
         last = "\n".join(done.stdout.splitlines()[-_SHOWN_LINES:])
         raise FetchError(f"{' '.join(command)} ended with code {done.returncode}:\n{last}")
     return done.stdout
+
+
+def python_module(module: str, *arguments: object) -> list[str]:
+    """Returns the command that runs a module with this Python."""
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def own_environment() -> dict[str, str]:
+    """Returns this process's environment without settings of Pairmill: a stack is told its own, by name."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PAIRMILL_")}

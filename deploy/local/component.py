@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from deploy.local.commands import own_environment
 from deploy.local.errors import StartError
 from deploy.local.running import Running, launch
 
@@ -48,6 +48,11 @@ class Component(ABC):
     @abstractmethod
     def address(self) -> str:
         """Where its clients reach it, as host:port."""
+
+    @property
+    def ready_url(self) -> str:
+        """An address that answers 200 while it serves; empty for one that has no such page."""
+        return ""
 
     @abstractmethod
     def program(self) -> Program:
@@ -95,7 +100,7 @@ class Component(ABC):
         self._running = launch(
             program.command,
             cwd=self.folder,
-            env={**os.environ, **program.env},
+            env={**own_environment(), **program.env},
             log=self.log_path,
             leashed=self._leashed,
         )

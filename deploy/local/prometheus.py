@@ -97,6 +97,11 @@ class PrometheusServer(Component):
         """The program that checks rules and configurations."""
         return self._programs / "promtool"
 
+    @property
+    def ready_url(self) -> str:
+        """Says whether it answers queries."""
+        return f"http://{self.address}/-/ready"
+
     def program(self) -> Program:
         """Returns the server's command."""
         return Program(
@@ -111,4 +116,4 @@ class PrometheusServer(Component):
 
     def is_ready(self) -> bool:
         """Returns whether it answers queries."""
-        return answers(f"http://{self.address}/-/ready")
+        return answers(self.ready_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -87,9 +88,10 @@ def launch(
 ) -> Running:
     """Starts a program with its output appended to a log.
 
-    A leashed one is ended by the kernel when the thread that started it is gone, however that came about.
+    A leashed one is ended by the kernel when the thread that started it is gone, however that came about;
+    a machine without util-linux has no leash.
     """
-    arguments = [*(_LEASH if leashed else ()), *map(str, command)]
+    arguments = [*(_LEASH if leashed and shutil.which(_LEASH[0]) else ()), *map(str, command)]
     with log.open("ab") as output:
         child = subprocess.Popen(
             arguments,

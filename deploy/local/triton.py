@@ -102,6 +102,11 @@ class TritonServer(Component):
         """Where Prometheus finds its metrics, under /metrics."""
         return f"127.0.0.1:{self._ports['metrics']}"
 
+    @property
+    def ready_url(self) -> str:
+        """Says whether the server and all its models are ready."""
+        return f"http://{self.http_address}/v2/health/ready"
+
     def program(self) -> Program:
         """Returns the server's command."""
         packages, bin_ = _packages(self._installed), self._installed / "venv" / "bin"
@@ -127,7 +132,7 @@ class TritonServer(Component):
 
     def is_ready(self) -> bool:
         """Returns whether the server and all its models are ready."""
-        return answers(f"http://{self.http_address}/v2/health/ready")
+        return answers(self.ready_url)
 
 
 def _library_folder(bin_: Path) -> str:

@@ -1,0 +1,104 @@
+"""The command line of the stack. Exit codes: 0 done, 1 the answer is no, 2 the request is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from deploy.local.control import StackError, look, put_up, table, take_down
+from deploy.local.errors import ComponentError, MissingToolError
+from deploy.local.kafka import fetch_kafka
+from deploy.local.layout import Layout
+from deploy.local.prometheus import fetch_prometheus
+from deploy.local.s3 import fetch_versitygw
+from deploy.local.stack import StackOptions
+from deploy.local.triton import fetch_triton
+
+_FETCHES: Final[dict[str, Callable[[], Path]]] = {
+    "Kafka": fetch_kafka,
+    "the S3 server": fetch_versitygw,
+    "tritonserver": fetch_triton,
+    "Prometheus": fetch_prometheus,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the command line says; returns the exit code."""
+    found = _parser().parse_args(arguments)
+    layout = Layout(found.folder.absolute())
+    try:
+        return int(found.verb(layout, found))
+    except StackError as error:
+        _complain(str(error))
+        return 1
+    except MissingToolError as error:
+        _complain(f"{error.what}; {error.remedy}")
+        return 2
+    except ComponentError as error:
+        _complain(str(error))
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local",
+        description="Kafka, an S3 server, tritonserver, Prometheus and all services on this machine.",
+    )
+    parser.add_argument("--folder", type=Path, default=Path("out/stack"), help="where the stack lives")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for name, verb, text in (
+        ("up", _up, "start everything and wait until it is ready"),
+        ("down", _down, "stop everything; only logs stay"),
+        ("status", _status, "show each process; exit 1 unless all are ready"),
+        ("fetch", _fetch, "fetch and build what the stack and the tests need"),
+    ):
+        added = verbs.add_parser(name, help=text)
+        added.set_defaults(verb=verb)
+    return parser
+
+
+def _up(layout: Layout, _found: argparse.Namespace) -> int:
+    is_new = put_up(layout, StackOptions(leashed=False), _say)
+    _say("the stack is up" if is_new else "the stack was up already")
+    _say(table(look(layout)))
+    _say(f"for pairmill on the command line: . {layout.env}")
+    return 0
+
+
+def _down(layout: Layout, _found: argparse.Namespace) -> int:
+    was_up = take_down(layout, _say)
+    _say(f"the stack is down; logs are in {layout.logs}" if was_up else "there is no stack")
+    return 0
+
+
+def _status(layout: Layout, _found: argparse.Namespace) -> int:
+    members = look(layout)
+    if not members:
+        _say("there is no stack")
+        return 1
+    _say(table(members))
+    return 0 if all(condition == "ready" for _, condition in members) else 1
+
+
+def _fetch(_layout: Layout, _found: argparse.Namespace) -> int:
+    """Fetches what it can; a machine that lacks a tool is told, and goes without that component."""
+    lacking = 0
+    for name, fetch in _FETCHES.items():
+        try:
+            _say(f"{name}: {fetch()}")
+        except MissingToolError as error:
+            _complain(f"{name}: {error.what}; {error.remedy}")
+            lacking += 1
+    return 1 if lacking else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,81 @@
+"""What the services of a stack are told, from addresses and files to variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+BUCKET: Final = "pairmill"
+PREFIX: Final = "datasets"
+STAGES: Final = ("crawler", "planner", "downloader", "inference", "scorer", "finaliser")
+WITH_BUNDLE: Final = frozenset({"inference", "scorer"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where everything of a stack is, and the files that open it."""
+
+    bus_url: str
+    s3_endpoint: str
+    s3_credentials_file: Path
+    triton: str  # host:port of gRPC
+    api: str  # host:port of the gateway's gRPC
+    tokens_file: Path  # who may call the API, for the gateway
+    stage_token_file: Path  # what stages call it with
+    user_token_file: Path  # what a person calls it with
+    bundles: Path  # one folder a bundle
+    bundle: Path  # the one that jobs take
+
+    @property
+    def store_url(self) -> str:
+        """Where datasets lie, each in a folder of its own."""
+        return f"s3://{BUCKET}/{PREFIX}"
+
+
+def command_env(at: Addresses) -> dict[str, str]:
+    """Returns what `pairmill` on the command line needs to speak to the stack."""
+    return {
+        "PAIRMILL_TARGET": at.api,
+        "PAIRMILL_TOKEN_FILE": str(at.user_token_file),
+        **_bus_and_store(at),
+    }
+
+
+def service_env(at: Addresses, service: str, extra: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables of a service; `extra` has the last word."""
+    own = _gateway(at) if service == "gateway" else _stage(at, service)
+    return {**_bus_and_store(at), **own, **extra}
+
+
+def _bus_and_store(at: Addresses) -> dict[str, str]:
+    return {
+        "PAIRMILL_BUS_URL": at.bus_url,
+        "PAIRMILL_STORE_URL": at.store_url,
+        "PAIRMILL_S3__ENDPOINT": at.s3_endpoint,
+        "PAIRMILL_S3__CREDENTIALS_FILE": str(at.s3_credentials_file),
+    }
+
+
+def _gateway(at: Addresses) -> dict[str, str]:
+    return {
+        "PAIRMILL_BUNDLES": str(at.bundles),
+        "PAIRMILL_RPC__LISTEN": at.api,
+        "PAIRMILL_RPC__TOKENS_FILE": str(at.tokens_file),
+        "PAIRMILL_RPC__ALLOW_INSECURE": "true",  # on the loopback
+    }
+
+
+def _stage(at: Addresses, service: str) -> dict[str, str]:
+    env = {
+        "PAIRMILL_GATEWAY_TARGET": at.api,
+        "PAIRMILL_GATEWAY__TOKEN_FILE": str(at.stage_token_file),
+    }
+    if service in WITH_BUNDLE:
+        env["PAIRMILL_BUNDLE"] = str(at.bundle)
+    if service == "inference":
+        env["PAIRMILL_TRITON_TARGET"] = at.triton
+    if service == "downloader":
+        env["PAIRMILL_DECODE_PROCESSES"] = "1"  # several downloaders share the machine
+    return env
