@@ -31,5 +31,6 @@ class KafkaConfig:
     max_poll_interval_seconds: float = 300.0  # most time between two polls
     request_timeout_seconds: float = 30.0  # most time for one answer of the broker
     delivery_timeout_seconds: float = 60.0  # most time until a record is acknowledged
+    metadata_age_seconds: float = 5.0  # how old a topic's number of partitions may be
     linger_milliseconds: int = 5  # how long records wait for company
     compression: str = "zstd"  # none, gzip or zstd

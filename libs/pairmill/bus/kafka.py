@@ -1,0 +1,105 @@
+"""The bus on Apache Kafka: acknowledged publishes, static members, offsets as the stages commit them.
+
+At-least-once delivery is all that is asked of it (U2): no transactions, no exactly-once mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from pairmill.bus.kafka_clients import KafkaClients
+from pairmill.bus.kafka_clock import BrokerClock
+from pairmill.bus.kafka_consumer import KafkaMember
+from pairmill.bus.kafka_metadata import Metadata
+from pairmill.bus.kafka_publisher import Publisher
+from pairmill.bus.kafka_reader import Readers
+from pairmill.bus.port import Message, Outgoing, TopicPartition
+from pairmill.bus.settings import KafkaConfig
+from pairmill.errors import ConfigurationError
+
+
+class KafkaBus:
+    """A cluster of brokers. Thread-safe but for its consumers; connects when first used, also after fork."""
+
+    def __init__(self, servers: tuple[str, ...], config: KafkaConfig) -> None:
+        self._config = config
+        self._clients = KafkaClients(servers, config)
+        self._clock = BrokerClock()
+        self._metadata = Metadata(self._clients, age_seconds=config.metadata_age_seconds)
+        self._publisher = Publisher(
+            self._clients, self._clock, delivery_seconds=config.delivery_timeout_seconds
+        )
+        self._readers = Readers(self._clients, timeout_seconds=config.request_timeout_seconds)
+
+    def __enter__(self) -> Self:
+        """Returns itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes all connections."""
+        self.close()
+
+    def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Returns once all replicas have all messages."""
+        if not messages:
+            return
+        for message in messages:
+            if not 0 <= message.partition < self.partitions(message.topic):
+                raise ConfigurationError(f"the bus has no partition {message.topic}/{message.partition}")
+        self._publisher.publish(messages)
+
+    def consumer(self, *, group: str, topics: Sequence[str], member: str) -> KafkaMember:
+        """Returns a static member, which joins with its first poll."""
+        for topic in topics:
+            self.partitions(topic)
+        return KafkaMember(
+            self._clients,
+            self._metadata,
+            self._clock,
+            group=group,
+            topics=tuple(topics),
+            member=member,
+            session_seconds=self._config.session_timeout_seconds,
+        )
+
+    def partitions(self, topic: str) -> int:
+        """Returns the number of partitions, at most `metadata_age_seconds` old."""
+        return self._metadata.topic(topic).partitions
+
+    def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
+        """Returns messages from an offset on, without any group; fastest read in order."""
+        return self._readers.of(source).read(start, max_records)
+
+    def end_offset(self, source: TopicPartition) -> int:
+        """Returns the offset that the next message will have at the earliest."""
+        return self._metadata.ends([source]).get(source, 0)
+
+    def committed(self, group: str, source: TopicPartition) -> int | None:
+        """Returns the group's committed offset, or None."""
+        return self._metadata.committed(group, [source]).get(source)
+
+    def topic_epoch(self, topic: str) -> str:
+        """Returns the topic's id."""
+        return self._metadata.epoch(topic)
+
+    def now(self) -> datetime:
+        """Returns the broker's time: the own clock corrected by the last acknowledged publish (U9)."""
+        return self._clock.now()
+
+    def ping(self) -> None:
+        """Raises RetriableError if no broker answers."""
+        self._metadata.ping()
+
+    def close(self) -> None:
+        """Closes all connections but those of consumers."""
+        self._publisher.close()
+        self._readers.close()
+        self._metadata.close()

@@ -1,0 +1,106 @@
+"""Makes the client library's objects; the only place that knows how they fail to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from kafka import (  # type: ignore[import-untyped]  # the client has no types
+    KafkaAdminClient,
+    KafkaConsumer,
+    KafkaProducer,
+    errors,
+)
+from kafka.coordinator.assignors.range import (  # type: ignore[import-untyped]  # as above
+    RangePartitionAssignor,
+)
+
+from pairmill.bus.kafka_errors import translated
+from pairmill.bus.kafka_options import (
+    Options,
+    connection_options,
+    member_options,
+    producer_options,
+    read_password,
+    reader_options,
+)
+from pairmill.bus.kafka_probe import require_broker, speaks_tls
+from pairmill.bus.settings import KafkaConfig
+from pairmill.errors import ConfigurationError, RetriableError
+
+_LONGEST_BOOTSTRAP_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 2.0
+
+
+class KafkaClients:
+    """Makes clients for one cluster. Every one is new, so that it has what the files say now."""
+
+    def __init__(self, servers: tuple[str, ...], config: KafkaConfig) -> None:
+        self._servers = servers
+        self._config = config
+
+    def admin(self) -> Any:
+        """Returns a client for questions and for what operators do."""
+        return self._make(KafkaAdminClient, connection_options(self._servers, self._config))
+
+    def producer(self) -> Any:
+        """Returns an idempotent producer."""
+        return self._make(KafkaProducer, producer_options(self._servers, self._config))
+
+    def reader(self) -> Any:
+        """Returns a consumer without a group."""
+        return self._make(KafkaConsumer, reader_options(self._servers, self._config))
+
+    def member(self, group: str, member: str) -> Any:
+        """Returns a consumer that is a static member of a group, once it subscribes."""
+        options = member_options(
+            self._servers, self._config, group=group, member=member, assignor=RangePartitionAssignor
+        )
+        return self._make(KafkaConsumer, options)
+
+    def _make(self, kind: Callable[..., Any], options: Options) -> Any:
+        require_broker(self._servers, self._config)
+        options["bootstrap_timeout_ms"] = round(
+            min(self._config.request_timeout_seconds, _LONGEST_BOOTSTRAP_SECONDS) * 1000
+        )
+        password = options.get("sasl_plain_password", "")
+        try:
+            with translated(f"connecting to {', '.join(self._servers)}"):
+                return kind(**options)
+        except RetriableError as error:
+            self._explain_silence(error)
+            raise
+        except ConfigurationError as error:
+            if isinstance(error.__cause__, errors.SaslAuthenticationFailedError):
+                self._excuse_rotation(password, error)
+            raise
+
+    def _explain_silence(self, error: RetriableError) -> None:
+        """A port that takes connections but answers nothing may speak TLS."""
+        if self._config.tls:
+            return
+        for server in self._servers:
+            if speaks_tls(server):
+                raise ConfigurationError(
+                    f"kafka.tls: {server} speaks TLS, and the settings do not; set PAIRMILL_KAFKA__TLS=true"
+                ) from error
+
+    def _excuse_rotation(self, password: str, error: ConfigurationError) -> None:
+        """A password that was replaced while it was in use is read anew with the next try."""
+        if read_password(self._config) != password:
+            raise RetriableError(f"the password was replaced meanwhile: {error}") from error
+
+
+def close_admin(client: Any) -> None:
+    """Closes a client made by `admin`."""
+    client.close()
+
+
+def close_producer(client: Any) -> None:
+    """Closes a producer without waiting for what it has not sent: its senders were told of a failure."""
+    client.close(timeout=0)
+
+
+def close_consumer(client: Any) -> None:
+    """Closes a consumer without committing. A static member stays in its group until it is removed."""
+    client.close(autocommit=False, timeout_ms=round(_CLOSE_SECONDS * 1000))
