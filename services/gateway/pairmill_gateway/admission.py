@@ -60,10 +60,13 @@ def _normalise(text: str, base: Path | None) -> str:
     return str(((base or Path.cwd()) / text).resolve())
 
 
-def admit(spec: JobSpec, wats: tuple[str, ...], tenant: str = "local") -> Admission:
+def admit(
+    spec: JobSpec, wats: tuple[str, ...], tenant: str = "local", idempotency_key: str = ""
+) -> Admission:
     """Returns the pinned job; raises ConfigurationError with everything that is wrong with the spec.
 
-    The job's id is the hash of tenant and spec, so two admissions of one submission are one job.
+    The job's id is the hash of tenant and key, or without a key of tenant and spec: two admissions of one
+    submission are one job (U19).
     """
     validate(spec)
     if not wats and not spec.base.job_id:
@@ -74,7 +77,12 @@ def admit(spec: JobSpec, wats: tuple[str, ...], tenant: str = "local") -> Admiss
     pinned.wat_count = len(wats)
     pinned.ClearField("job_id")
     pinned.wat_list.CopyFrom(_reference("lists", listing, len(wats), "list"))
-    seed = tenant.encode() + b"\0" + pinned.SerializeToString(deterministic=True)
+    said = (
+        b"key\0" + idempotency_key.encode()
+        if idempotency_key
+        else pinned.SerializeToString(deterministic=True)
+    )
+    seed = tenant.encode() + b"\0" + said
     pinned.job_id = "j" + hashlib.sha256(seed).hexdigest()[:12]
     data = pinned.SerializeToString(deterministic=True)
     spec_ref = _reference(pinned.job_id, data, 1, "spec")

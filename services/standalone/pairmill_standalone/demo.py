@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pairmill_downloader.images.phash import perceptual_hash
 from pairmill_gateway.admission import normalise_wats
+from pairmill_gateway.request import JobRequest, admit_request
 from pairmill_models.bundle import Bundle
-from pairmill_standalone.jobs import JobRequest, admit_request
 from pairmill_standalone.run import Run, RunEnd
 from pairmill_standalone.run_options import RunOptions
 from pairmill_standalone.workspace import Workspace

@@ -17,6 +17,7 @@ from pairmill.dataset.lineage import lineage_of
 from pairmill.dataset.manifest import MANIFEST_NAME, read_manifest
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import ConfigurationError
+from pairmill.jobspec.differences import differences
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
@@ -132,7 +133,7 @@ def pin_job(workspace: Workspace, spec: JobSpec, spec_ref: ObjectRef) -> None:
     held = pinned_spec(workspace)
     if held is not None:
         if held != described:
-            lines = "\n".join(_differences(held, described))
+            lines = "\n".join(differences(held, described))
             raise ConfigurationError(
                 f"--out: {workspace.out} belongs to another job; use another folder, or the same "
                 f"settings as before. What differs (there -> here):\n{lines}"
@@ -170,16 +171,3 @@ def remove_empty_folders(root: Path) -> None:
     for folder in sorted((root, *root.rglob("*")), reverse=True):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in sorted(there.keys() | here.keys()):
-            if key != "job_id":
-                yield from _differences(there.get(key), here.get(key), f"{name}.{key}".lstrip("."))
-    elif there != here:
-        yield f"  {name}: {_shown(there)} -> {_shown(here)}"
-
-
-def _shown(value: Any) -> str:
-    return "(unset)" if value is None else str(value)

@@ -6,7 +6,8 @@ import pytest
 
 from pairmill.errors import ConfigurationError
 from pairmill.ids import to_hex, url_id
-from pairmill_standalone.exclusions import exclusion_ref, read_exclusions
+from pairmill_gateway.exclusions import exclusion_ref
+from pairmill_standalone.exclusions import read_exclusions
 
 PICTURE = "http://a.example/picture.jpg"
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pairmill.errors import ConfigurationError
+from pairmill_gateway.request import JobRequest, admit_request, build_spec
 from pairmill_models.bundle import Bundle, BundleCard, ImageTower, TextTower, Thresholds
 from pairmill_standalone.estimate import estimate_run
-from pairmill_standalone.jobs import JobRequest, admit_request, build_spec, collect_wats
+from pairmill_standalone.jobs import collect_wats
 
 BUNDLE = Bundle(
     folder=Path("/models/x"),
@@ -68,7 +69,7 @@ def test_ranges_that_were_asked_for_stay_under_a_limit() -> None:
 
 
 def test_a_limit_of_nothing_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="--limit"):
+    with pytest.raises(ConfigurationError, match="limit"):
         build_spec(JobRequest(wats=["/a"], limit=0), BUNDLE)
 
 

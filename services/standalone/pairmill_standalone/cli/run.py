@@ -20,6 +20,7 @@ from pairmill.errors import ConfigurationError
 from pairmill.jobspec.settings import parse_assignments
 from pairmill.telemetry.logs import configure_logging
 from pairmill_gateway.admission import Admission, WatList
+from pairmill_gateway.request import JobRequest, admit_request
 from pairmill_models.bundle import load_bundle
 from pairmill_standalone.cli.exits import Exit, answer, complain, errors_as_exits, say_json
 from pairmill_standalone.cli.options import (
@@ -38,7 +39,8 @@ from pairmill_standalone.cli.progress_view import progress_view
 from pairmill_standalone.cli.summary import print_summary
 from pairmill_standalone.crawl_lists import WAT_BASE, wats_of_crawl
 from pairmill_standalone.estimate import estimate_run
-from pairmill_standalone.jobs import JobRequest, admit_request, collect_wats
+from pairmill_standalone.exclusions import read_exclusions
+from pairmill_standalone.jobs import collect_wats
 from pairmill_standalone.run import Run, RunEnd, check_inputs
 from pairmill_standalone.run_options import STAGES, RunOptions
 from pairmill_standalone.workspace import Workspace, open_workspace, pinned_spec
@@ -106,7 +108,7 @@ def run(
             settings=parse_assignments(settings or ()),
             limit=limit,
             sample_rate=sample,
-            exclude=exclude,
+            excluded=read_exclusions(exclude) if exclude is not None else None,
         )
         chosen = bundle_or_tiny(bundle)
         options = RunOptions(
