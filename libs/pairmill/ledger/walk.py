@@ -181,6 +181,10 @@ class Walk:
         """Yields the tasks of all open units. Costs what parsing them costs."""
         return self._units.tasks()
 
+    def open_ids(self) -> list[str]:
+        """Returns the ids of all open units, in the order in which they became expected."""
+        return self._units.open_ids()
+
     def open_task(self, unit_id: str) -> UnitTask | None:
         """Returns the task of a unit if it is open."""
         return self._units.task(unit_id)

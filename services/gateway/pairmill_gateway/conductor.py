@@ -75,8 +75,9 @@ class Conductor:
         self._healer = Healer(means.bus, spec, means.clock, means.reissue_after_seconds)
         self._published = published
         held = self._hand_out.held()
-        open_units = self._follower.walk.open_units()
-        self._unwatched = deque(task for task in open_units if task.unit_id not in held)
+        walk = self._follower.walk
+        tasks = (walk.open_task(unit_id) for unit_id in walk.open_ids() if unit_id not in held)
+        self._unwatched = deque(task for task in tasks if task is not None)
 
     def leave_off(self) -> None:
         """Another gateway acts from now on."""
@@ -150,8 +151,7 @@ class Conductor:
             self._unwatched.popleft()
 
     def _is_open(self, task: UnitTask) -> bool:
-        entry = self._follower.walk.entry(task.unit_id)
-        return entry is not None and entry.closing is None
+        return self._follower.walk.is_open(task.unit_id)
 
     def _hand_out_failed(self, healer: Healer, is_blocked: bool) -> None:
         """Hands out again what failed. In a blocked job, what blocks it waits for a resume (U13)."""
@@ -166,7 +166,7 @@ class Conductor:
         if self._means.clock.monotonic() < self._next_heal:
             return
         self._next_heal = self._means.clock.monotonic() + _HEAL_SECONDS
-        for task in healer.lost(list(self._follower.walk.open_units())):
+        for task in healer.lost(self._follower.walk):
             if not (is_blocked and task.unit_id in self._failed):
                 self._hand_out_again(healer, task)
 

@@ -25,7 +25,7 @@ class OpenSince:
             return
         self._next_look = now + _LOOK_SECONDS
         known = self._since
-        self._since = {task.unit_id: known.get(task.unit_id, now) for task in walk.open_units()}
+        self._since = {unit_id: known.get(unit_id, now) for unit_id in walk.open_ids()}
 
     def age_seconds(self, unit_id: str) -> float:
         """Returns a unit's age; 0 for one that was not seen yet."""

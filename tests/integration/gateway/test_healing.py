@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pairmill.bus.port import TopicPartition
 from pairmill.bus.sqlite import SqliteBus
@@ -25,6 +28,24 @@ from tests.fakes.ledger import toy_root
 
 TOPIC = "wat-tasks"
 PATIENCE = 30.0
+
+
+class Open:
+    """Units that are open. Counts how often it is asked."""
+
+    def __init__(self, *tasks: UnitTask) -> None:
+        self._tasks = {task.unit_id: task for task in tasks}
+        self.asked = 0
+
+    def close(self, unit_id: str) -> None:
+        self._tasks.pop(unit_id, None)
+
+    def is_open(self, unit_id: str) -> bool:
+        self.asked += 1
+        return unit_id in self._tasks
+
+    def open_task(self, unit_id: str) -> UnitTask | None:
+        return self._tasks.get(unit_id)
 
 
 class Watched:
@@ -65,7 +86,7 @@ class Watched:
 
     def lost_after(self, seconds: float) -> bool:
         self.clock.sleep(seconds)
-        return bool(self.healer.lost([self.task]))
+        return bool(self.healer.lost(Open(self.task)))
 
 
 LOSSES: dict[str, Callable[[Watched], None]] = {
@@ -118,8 +139,8 @@ def test_u5_a_closed_unit_is_forgotten() -> None:
     watched = Watched()
     watched.commit_to_the_end()
     watched.clock.sleep(PATIENCE)
-    assert watched.healer.lost([]) == []
-    assert watched.healer.lost([watched.task]) == []
+    assert watched.healer.lost(Open()) == []
+    assert watched.healer.lost(Open(watched.task)) == []
 
 
 class CountingBus(MemoryBus):
@@ -140,10 +161,112 @@ def test_u5_the_bus_is_asked_for_partitions_and_not_for_each_unit_that_waits() -
         bus.publish([task_message(bus, task, root.spec)])
         healer.note(task)
     clock.sleep(PATIENCE)
-    assert healer.lost(tasks) == []
+    assert healer.lost(Open(*tasks)) == []
     assert bus.asked == 4
     bus.reset_offsets(group_of_job(Stage.STAGE_CRAWL, root.spec), TOPIC, to_end=True)
-    assert healer.lost(tasks) == tasks, "each look asks anew"
+    assert healer.lost(Open(*tasks)) == tasks, "each look asks anew"
+
+
+def test_u5_a_look_costs_nothing_for_units_that_wait_their_turn() -> None:
+    bus, clock, root = MemoryBus(), ManualClock(), toy_root(1000, 1000, 1)
+    create_topics(bus, 4)
+    healer, tasks = Healer(bus, root.spec, clock, PATIENCE), list(root.crawl_tasks(0))
+    for task in tasks:
+        bus.publish([task_message(bus, task, root.spec)])
+        healer.note(task)
+    clock.sleep(PATIENCE)
+    units = Open(*tasks)
+    assert healer.lost(units) == []
+    assert units.asked == 1000, "each was asked for when it fell due"
+    for _ in range(100):
+        assert healer.lost(units) == []
+    assert units.asked == 1000
+
+
+class PlainHealer:
+    """What is to be healed, by looking at every unit each time."""
+
+    def __init__(self, bus: MemoryBus, clock: ManualClock) -> None:
+        self.bus, self.clock = bus, clock
+        self.marks: dict[str, tuple[int, str]] = {}
+        self.quiet_since: dict[str, float] = {}
+        self.patience: dict[str, float] = {}
+
+    def note(self, task: UnitTask, source: TopicPartition) -> None:
+        name = task.unit_id
+        self.patience[name] = 2 * self.patience[name] if name in self.patience else PATIENCE
+        self.marks[name] = (self.bus.end_offset(source), self.bus.topic_epoch(TOPIC))
+        self.quiet_since[name] = self.clock.monotonic()
+
+    def is_lost(self, task: UnitTask, source: TopicPartition, group: str) -> bool:
+        name = task.unit_id
+        if name not in self.marks or self.clock.monotonic() - self.quiet_since[name] < self.patience[name]:
+            return False
+        offset, epoch = self.marks[name]
+        committed = self.bus.committed(group, source) or 0
+        unread = self.bus.read(source, start=committed, max_records=1)
+        end = self.bus.end_offset(source)
+        if committed >= offset or end < offset or epoch != self.bus.topic_epoch(TOPIC):
+            return True
+        return not unread or unread[0].offset >= offset
+
+
+class TwoHealers:
+    """The same happens to both."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)
+        self.bus, self.clock, self.root = MemoryBus(), ManualClock(), toy_root(12, 12, 1)
+        create_topics(self.bus, 2)
+        self.healer = Healer(self.bus, self.root.spec, self.clock, PATIENCE)
+        self.plain = PlainHealer(self.bus, self.clock)
+        self.group = group_of_job(Stage.STAGE_CRAWL, self.root.spec)
+        self.tasks = list(self.root.crawl_tasks(0))
+        self.units = Open(*self.tasks)
+
+    def source(self, task: UnitTask) -> TopicPartition:
+        message = task_message(self.bus, task, self.root.spec)
+        return TopicPartition(message.topic, message.partition)
+
+    def publish(self, task: UnitTask) -> None:
+        self.bus.publish([task_message(self.bus, task, self.root.spec)])
+        self.healer.note(task)
+        self.plain.note(task, self.source(task))
+
+    def happen(self) -> None:
+        task = self.draw.choice(self.tasks)
+        source = self.source(task)
+        match self.draw.randrange(9):
+            case 0 | 1 | 2:
+                self.publish(task)
+            case 3:
+                self.units.close(task.unit_id)
+            case 4:
+                self.healer.sign_of_life(task.unit_id)
+                self.plain.quiet_since[task.unit_id] = self.clock.monotonic()
+            case 5:
+                self.bus.offsets[self.group, source] = self.draw.randint(0, self.bus.end_offset(source))
+            case 6:
+                self.bus.trim(source, self.draw.randint(0, self.bus.end_offset(source)))
+            case 7:
+                if self.draw.random() < 0.2:
+                    self.bus.delete_topic(TOPIC)
+                    self.bus.create_topic(TOPIC, 2)
+            case _:
+                self.clock.sleep(self.draw.choice((1, PATIENCE / 2, PATIENCE, 3 * PATIENCE)))
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_u5_a13_a14_a_unit_is_lost_whichever_way_one_looks(seed: int) -> None:
+    both = TwoHealers(seed)
+    for _ in range(120):
+        both.happen()
+        found = {task.unit_id for task in both.healer.lost(both.units)}
+        open_tasks = [task for task in both.tasks if both.units.open_task(task.unit_id) is not None]
+        assert found == {
+            task.unit_id for task in open_tasks if both.plain.is_lost(task, both.source(task), both.group)
+        }
 
 
 class FlakyBus(SqliteBus):
