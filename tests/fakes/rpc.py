@@ -120,7 +120,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     with serving(tokens, listen=f"127.0.0.1:{port}", linger_seconds=float(linger)) as served:
-        sys.stdout.write(f"{served.server.port}\n")
+        sys.stdout.write(f"serves {served.target}\n")
         sys.stdout.flush()
         stop.wait()
     sys.stdout.write("drained\n")

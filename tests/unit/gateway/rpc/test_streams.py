@@ -1,0 +1,64 @@
+"""Places for streams."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import grpc
+import pytest
+
+from pairmill_gateway.rpc.calls import Call, request_id_of
+from pairmill_gateway.rpc.ports import Caller, Role
+from pairmill_gateway.rpc.refusals import RefusedError
+from pairmill_gateway.rpc.streams import StreamPlaces
+
+
+def call_of(name: str) -> Call:
+    return Call(caller=Caller(name=name, role=Role.READ), request_id="r")
+
+
+def refused_with(places: StreamPlaces, call: Call) -> grpc.StatusCode | None:
+    try:
+        with places.taken(call):
+            return None
+    except RefusedError as error:
+        return error.code
+
+
+def test_h4_a_caller_cannot_take_the_places_of_others() -> None:
+    places = StreamPlaces(most=10, most_per_caller=2)
+    with places.taken(call_of("a")), places.taken(call_of("a")):
+        assert refused_with(places, call_of("a")) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert refused_with(places, call_of("b")) is None
+    assert refused_with(places, call_of("a")) is None
+
+
+def test_h4_no_more_streams_are_open_than_have_a_thread() -> None:
+    places = StreamPlaces(most=3, most_per_caller=3)
+    with ExitStack() as stack:
+        for name in "abc":
+            stack.enter_context(places.taken(call_of(name)))
+        assert places.open == 3
+        assert refused_with(places, call_of("d")) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert places.open == 0
+
+
+def test_at_the_end_all_streams_are_told_and_no_other_begins() -> None:
+    places, call = StreamPlaces(most=3, most_per_caller=3), call_of("a")
+    with places.taken(call):
+        call.wait(0.0)
+        places.end_all()
+        with pytest.raises(RefusedError, match="stops") as caught:
+            call.wait(60.0)
+        assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    assert refused_with(places, call_of("b")) is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "a\nb", "ü"])
+def test_a_request_id_that_is_none_is_exchanged(given: str) -> None:
+    assert request_id_of({"x-request-id": given}) != given
+    assert request_id_of({}) != request_id_of({})
+
+
+def test_a_request_id_of_the_caller_is_kept() -> None:
+    assert request_id_of({"x-request-id": "trace-01.a_b:c"}) == "trace-01.a_b:c"
