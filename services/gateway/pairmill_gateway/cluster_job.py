@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from pairmill.errors import RetriableError
 from pairmill.ledger.follower import JobFollower
 from pairmill.ledger.walk import JobState as WalkState
 from pairmill.stage.breaker import Backoff
@@ -22,11 +23,12 @@ from pairmill_gateway.status import JobStatus, status_of
 
 log = structlog.get_logger(__name__)
 
-ADMITTED: Final = "admitted"
 BLOCKED: Final = "blocked"
+HOLD_SECONDS: Final = 5.0
+"""For how long an answer waits for a job whose turn it is."""
 
 
-class NotReadYetError(Exception):
+class NotReadYetError(RetriableError):
     """The job's ledger is still being read, or cannot be."""
 
 
@@ -49,6 +51,7 @@ class ClusterJob:
         self._conductor: Conductor | None = None
         self._rows_again = 0
         self._next_signs = 0.0
+        self.last_status: JobStatus | None = None
         self.rates = Rates()
         self.open_since = OpenSince(means.clock)
 
@@ -68,13 +71,13 @@ class ClusterJob:
         return self._follower is not None and self.has_caught_up and is_over(self._follower)
 
     @contextmanager
-    def held(self, timeout_seconds: float = -1) -> Iterator[JobFollower]:
+    def held(self, timeout_seconds: float = HOLD_SECONDS) -> Iterator[JobFollower]:
         """Gives the job's follower, to read from; raises NotReadYetError where there is none in time."""
         if not self._lock.acquire(timeout=timeout_seconds):
-            raise NotReadYetError(self.job_id)
+            raise NotReadYetError(f"the ledger of job {self.job_id} is being read")
         try:
-            if self._follower is None:
-                raise NotReadYetError(self.trouble or self.job_id)
+            if self._follower is None or not self.has_caught_up:
+                raise NotReadYetError(self.trouble or f"the ledger of job {self.job_id} is being read")
             yield self._follower
         finally:
             self._lock.release()
@@ -82,8 +85,15 @@ class ClusterJob:
     def follower(self) -> JobFollower:
         """Returns the follower of a job that is over, which nothing changes any more."""
         if self._follower is None:
-            raise NotReadYetError(self.trouble or self.job_id)
+            raise NotReadYetError(f"the ledger of job {self.job_id} is being read")
         return self._follower
+
+    def read_on(self) -> None:
+        """Reads at once what stands in the ledger now."""
+        with self._lock:
+            if self._follower is not None and not is_over(self._follower):
+                self._bus.begin_turn(anew=True)
+                self._follower.catch_up()
 
     def begin(self, published: Collection[str]) -> None:
         """Acts from the next turn on; `published` are units whose tasks a gateway published before."""
@@ -131,7 +141,8 @@ class ClusterJob:
         if not self.has_caught_up:
             return None
         with self.held() as follower:
-            return self.status_of(follower)
+            self.last_status = self.status_of(follower)
+        return self.last_status
 
     def status_of(self, follower: JobFollower) -> JobStatus:
         """Returns how far the job is, to whoever holds its follower."""

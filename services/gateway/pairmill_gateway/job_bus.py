@@ -47,8 +47,10 @@ class JobBus(AbstractContextManager["Bus"]):
         self._ends: dict[TopicPartition, int] = {}
         self.cut_short = False  # whether the turn saw less than there is
 
-    def begin_turn(self) -> None:
-        """Allows pages again."""
+    def begin_turn(self, *, anew: bool = False) -> None:
+        """Allows pages again; `anew` asks for what stands there now, not as of this round."""
+        if anew:
+            self._shared.next_round()
         self._pages_left, self.cut_short = PAGES_PER_TURN, False
 
     def __exit__(
