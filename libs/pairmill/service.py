@@ -63,7 +63,6 @@ def run_stage(
     config: ServiceConfig,
     handler: Handler,
     *,
-    name: str,
     group: str,
     registry: CollectorRegistry,
     pings: Mapping[str, Callable[[], None]] = MappingProxyType({}),
@@ -73,7 +72,7 @@ def run_stage(
     `pings` are asked for readiness besides those of bus and store; each raises while its part is away.
     """
     with closing(handler):  # before the last log line, which counts the children that have ended
-        code, protocol_seconds = _run_loop(config, handler, name, group, registry, pings)
+        code, protocol_seconds = _run_loop(config, handler, group, registry, pings)
     log.info("service_stopped", exit_code=code, **cpu_spent(protocol_seconds))
     return code
 
@@ -81,7 +80,6 @@ def run_stage(
 def _run_loop(
     config: ServiceConfig,
     handler: Handler,
-    name: str,
     group: str,
     registry: CollectorRegistry,
     pings: Mapping[str, Callable[[], None]],
@@ -98,7 +96,7 @@ def _run_loop(
             store=store,
             registry=LedgerRegistry(bus, store),
             clock=clock,
-            observer=StageMetrics(registry, service=name, stage=handler.stage, clock=clock),
+            observer=StageMetrics(registry, stage=handler.stage, clock=clock),
             checkpoints=checkpoints_of(config.kill_at),
         )
         stack.enter_context(

@@ -35,7 +35,7 @@ def main(folder: str, port: str) -> int:
         scratch=Path(folder) / "scratch",
         admin_port=int(port),
     )
-    return run_stage(config, BusyHandler(one_row), name="toy", group=GROUP, registry=CollectorRegistry())
+    return run_stage(config, BusyHandler(one_row), group=GROUP, registry=CollectorRegistry())
 
 
 if __name__ == "__main__":

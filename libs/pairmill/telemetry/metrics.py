@@ -42,11 +42,10 @@ class StageMetrics:
         self,
         registry: CollectorRegistry,
         *,
-        service: str,
         stage: Stage.ValueType,
         clock: Clock | None = None,
     ) -> None:
-        describe_process(registry, service=service)
+        describe_process(registry)
         self._count_rows(registry, stage)
         self._count_units(registry)
         self._show_queue(registry, clock or SystemClock())

@@ -7,13 +7,8 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from pairmill import __version__
 
 
-def describe_process(registry: CollectorRegistry, *, service: str) -> None:
-    """Adds build info and the standard `process_…` measures (CPU, memory, files; without child processes)."""
-    info = Gauge(
-        "pairmill_build_info",
-        "1, with the version of the code.",
-        ("service", "version"),
-        registry=registry,
-    )
-    info.labels(service, __version__).set(1)
+def describe_process(registry: CollectorRegistry) -> None:
+    """Adds build info and the standard `process_…` measures (CPU, memory, files; without children)."""
+    info = Gauge("pairmill_build_info", "1, with the version of the code.", ("version",), registry=registry)
+    info.labels(__version__).set(1)
     ProcessCollector(registry=registry)

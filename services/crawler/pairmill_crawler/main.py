@@ -24,4 +24,4 @@ def main(env: Mapping[str, str]) -> int:
     configure_logging(service.log_level, service="crawler", version=__version__)
     registry = CollectorRegistry()
     handler = CrawlHandler(config, new_pool(config, detector_named), CrawlerMetrics(registry))
-    return run_stage(service, handler, name="crawler", group=stage_group(handler.stage), registry=registry)
+    return run_stage(service, handler, group=stage_group(handler.stage), registry=registry)

@@ -44,4 +44,4 @@ def main(env: Mapping[str, str]) -> int:
             check_examiner=lambda: check_known_good(pool),
         )
     )
-    return run_stage(service, handler, name="downloader", group=stage_group(handler.stage), registry=registry)
+    return run_stage(service, handler, group=stage_group(handler.stage), registry=registry)

@@ -7,13 +7,13 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pairmill.reasons import reason_name
+from pairmill.telemetry.endings import possible_endings
 from pairmill_protos.common.v1.outcome_pb2 import Reason
+from pairmill_protos.unit.v1.unit_pb2 import Stage
 
 _FETCH_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 _WAIT_SECONDS: Final = (0.001, 0.01, 0.1, 0.5, 1, 5, 30, 60, 300, 600, 1800)
 _EXAMINE_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 20, 80)
-_FIRST: Final = Reason.REASON_BLOCKED_ADDRESS
-_LAST: Final = Reason.REASON_ASPECT_RATIO
 
 
 class DownloadMetrics:
@@ -53,10 +53,9 @@ class DownloadMetrics:
             buckets=_EXAMINE_SECONDS,
             registry=registry,
         )
-        for number in Reason.values():
-            if number == Reason.REASON_UNSPECIFIED or _FIRST <= number <= _LAST:
-                self._fetches.labels(reason_name(number))
-                self._images.labels(reason_name(number))
+        for _, reason in possible_endings(Stage.STAGE_DOWNLOAD):
+            self._fetches.labels(reason_name(reason))
+            self._images.labels(reason_name(reason))
 
     def fetched(self, reason: Reason.ValueType, body_bytes: int, seconds: float) -> None:
         """Counts an attempt at a URL."""

@@ -20,6 +20,4 @@ def main(env: Mapping[str, str]) -> int:
     service, config = read_configs(env, ServiceConfig, FinaliserConfig)
     configure_logging(service.log_level, service="finaliser", version=__version__)
     handler = FinaliseHandler(config)
-    return run_stage(
-        service, handler, name="finaliser", group=stage_group(handler.stage), registry=CollectorRegistry()
-    )
+    return run_stage(service, handler, group=stage_group(handler.stage), registry=CollectorRegistry())

@@ -20,6 +20,7 @@ class GatewayConfig:
     reissue_after_seconds: float = 30.0  # silence after which a lost unit is handed out again
     poll_seconds: float = 0.25  # longest pause between two looks at the ledger while nothing happens
     give_up_seconds: float | None = None  # end after so long an outage; unset waits for ever
+    admin_host: str = "127.0.0.1"  # address that the admin port listens on; 0.0.0.0 in a container
     admin_port: int = 0  # port of /metrics, /livez and /readyz; 0 takes any free one
     log_level: str = "info"  # debug, info, warning or error
     reason_file: Path | None = None  # where the reason of a final exit is left for the supervisor

@@ -22,6 +22,7 @@ from pairmill.stage.loop import GAVE_UP
 from pairmill.store.factory import open_store
 from pairmill.store.port import ObjectStore
 from pairmill.telemetry.admin import AdminServer
+from pairmill.telemetry.checks import PingCheck
 from pairmill.telemetry.logs import configure_logging
 from pairmill.units import PROGRESS_TOPIC
 from pairmill_gateway.adapters.status_file import StatusFile
@@ -78,10 +79,15 @@ def main(env: Mapping[str, str]) -> int:
         )
         stack.enter_context(
             AdminServer(
+                host=config.admin_host,
                 port=config.admin_port,
                 registry=registry,
                 live={"loop": loop.is_live},
-                ready={"loop": loop.is_ready},
+                ready={
+                    "loop": loop.is_ready,
+                    "bus": PingCheck(bus.ping, clock),
+                    "store": PingCheck(store.ping, clock),
+                },
             )
         )
         for number in (signal.SIGTERM, signal.SIGINT):

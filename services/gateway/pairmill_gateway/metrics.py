@@ -1,37 +1,70 @@
-"""Every metric that the gateway owns."""
+"""Every metric that the gateway owns, besides those of its API."""
 
 from __future__ import annotations
 
+import threading
+from typing import Final
+
 from prometheus_client import CollectorRegistry, Gauge
 
-from pairmill import __version__
+from pairmill.telemetry.process import describe_process
 from pairmill_gateway.ports import StatusSink
 from pairmill_gateway.status import JobStatus
 
+_ENDED: Final = frozenset({"complete", "incomplete", "cancelled"})
+STATES: Final = ("admitted", "crawling", "draining", "finalising", "finished", "blocked", *sorted(_ENDED))
+"""All that a job's state can be; in `finished` all units are closed, and the manifest is being written."""
+
 
 class GatewayMetrics:
-    """Shows the status of the job as measures, and passes it on."""
+    """Shows how far the jobs are as measures, summed over all of them, and passes each status on.
+
+    Thread-safe. Jobs are no labels: there is no end of them.
+    """
 
     def __init__(self, registry: CollectorRegistry, behind: StatusSink) -> None:
         self._behind = behind
-        self._units = Gauge("pairmill_job_units", "Units of the job.", ("standing",), registry=registry)
+        self._lock = threading.Lock()
+        self._states: dict[str, str] = {}
+        self._running: dict[str, JobStatus] = {}
+        describe_process(registry)
+        self._jobs = Gauge(
+            "pairmill_jobs", "Jobs that this gateway has driven, by state.", ("state",), registry=registry
+        )
+        self._units = Gauge(
+            "pairmill_job_units", "Units of the jobs that have not ended.", ("standing",), registry=registry
+        )
         self._candidates = Gauge(
-            "pairmill_job_candidates", "Candidates of the job.", ("standing",), registry=registry
+            "pairmill_job_candidates",
+            "Candidates of the jobs that have not ended.",
+            ("standing",),
+            registry=registry,
         )
-        self._waves = Gauge("pairmill_job_waves_waiting", "Waves that are held back.", registry=registry)
-        self._blocked = Gauge("pairmill_job_blocked", "Whether a unit holds the job up.", registry=registry)
-        info = Gauge(
-            "pairmill_build_info", "1, with the version of the code.", ("version",), registry=registry
+        self._waves = Gauge(
+            "pairmill_job_waves_waiting",
+            "Waves that are held back, of the jobs that have not ended.",
+            registry=registry,
         )
-        info.labels(version=__version__).set(1)
+        self._set()
 
     def show(self, status: JobStatus) -> None:
-        """Takes the latest status."""
-        self._units.labels(standing="open").set(status.units_open)
-        self._units.labels(standing="closed").set(status.units_closed)
-        self._candidates.labels(standing="planned").set(status.candidates)
-        self._candidates.labels(standing="ended").set(status.ended)
-        self._candidates.labels(standing="passed").set(status.passed)
-        self._waves.set(status.waves_waiting)
-        self._blocked.set(bool(status.blocked))
+        """Takes the latest status of a job."""
+        with self._lock:
+            self._states[status.job_id] = status.state
+            if status.state in _ENDED:
+                self._running.pop(status.job_id, None)
+            else:
+                self._running[status.job_id] = status
+            self._set()
         self._behind.show(status)
+
+    def _set(self) -> None:
+        states, running = list(self._states.values()), list(self._running.values())
+        for state in STATES:
+            self._jobs.labels(state).set(states.count(state))
+        self._units.labels("open").set(sum(status.units_open for status in running))
+        self._units.labels("closed").set(sum(status.units_closed for status in running))
+        self._candidates.labels("planned").set(sum(status.candidates for status in running))
+        self._candidates.labels("ended").set(sum(status.ended for status in running))
+        self._candidates.labels("passed").set(sum(status.passed for status in running))
+        self._waves.set(sum(status.waves_waiting for status in running))

@@ -20,6 +20,4 @@ def main(env: Mapping[str, str]) -> int:
     service, config = read_configs(env, ServiceConfig, PlannerConfig)
     configure_logging(service.log_level, service="planner", version=__version__)
     handler = PlanHandler(config)
-    return run_stage(
-        service, handler, name="planner", group=stage_group(handler.stage), registry=CollectorRegistry()
-    )
+    return run_stage(service, handler, group=stage_group(handler.stage), registry=CollectorRegistry())

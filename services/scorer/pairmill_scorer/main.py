@@ -26,4 +26,4 @@ def main(env: Mapping[str, str]) -> int:
     bundle = load_bundle(config.bundle, wanted_digest=config.bundle_digest)
     handler = ScoreHandler(score_parts(config, bundle, ScorerMetrics(registry).scored))
     group = stage_group(handler.stage, bundle_digest=bundle.digest)
-    return run_stage(service, handler, name="scorer", group=group, registry=registry)
+    return run_stage(service, handler, group=group, registry=registry)

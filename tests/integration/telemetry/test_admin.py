@@ -48,7 +48,7 @@ def serve(
     health: Health, port: int = 0, *, host: str = "127.0.0.1", connection_seconds: float = 15.0
 ) -> AdminServer:
     registry = CollectorRegistry()
-    StageMetrics(registry, service="crawler", stage=Stage.STAGE_CRAWL)
+    StageMetrics(registry, stage=Stage.STAGE_CRAWL)
     return AdminServer(
         host=host,
         port=port,

@@ -1,55 +1,108 @@
-"""A service's README has its settings and its metrics, by their names."""
+"""What pages say of settings and measures is what the code has."""
 
 from __future__ import annotations
 
-import ast
 import importlib
-import re
 from pathlib import Path
-from typing import Final
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from pairmill.config import document
-from pairmill_standalone.docs.settings import SERVICES
+from pairmill.telemetry.health import HealthCollector
+from pairmill.telemetry.metrics import StageMetrics
+from pairmill_crawler.metrics import CrawlerMetrics
+from pairmill_downloader.metrics import DownloadMetrics
+from pairmill_gateway.adapters.status_file import StatusFile
+from pairmill_gateway.metrics import GatewayMetrics
+from pairmill_inference.metrics import InferenceMetrics
+from pairmill_protos.unit.v1.unit_pb2 import Stage
+from pairmill_scorer.metrics import ScorerMetrics
+from pairmill_standalone.docs.__main__ import PAGES
+from pairmill_standalone.docs.measures import Measure, all_measures
+from pairmill_standalone.docs.metrics import LABELS
+from pairmill_standalone.docs.settings import SERVICES, SHARED, shared_by
 from tests.conftest import REPOSITORY
 
-_TABLE: Final = re.compile(r"^\| field \| default \| meaning \|\n\|[-|]+\n((?:\|.*\n)+)", re.MULTILINE)
-_NAME: Final = re.compile(r"`([\w.]+)`")
+MEASURES = {measure.name: measure for measure in all_measures(REPOSITORY)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_generated_pages_are_those_of_the_code(page: str) -> None:
+    assert (REPOSITORY / page).read_text() == PAGES[page](REPOSITORY), "run `make docs`"
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_all_settings_are_listed_or_linked_to(service: str) -> None:
+def test_all_settings_stand_in_the_readme_or_in_a_shared_table(service: str) -> None:
     page = _page(service)
-    table = _TABLE.search(page)
-    if table is None:
-        assert f"docs/settings.md#{service}" in page
-        return
-    listed = {name for line in table[1].splitlines() for name in _NAME.findall(line.split("|")[1])}
     config = getattr(importlib.import_module(f"pairmill_{service}.config"), SERVICES[service])
-    names = [variable.name.removeprefix("PAIRMILL_").lower() for variable in document(config)]
-    assert listed == {name.replace("__", ".") for name in names}
+    shared = tuple(f"PAIRMILL_{name.upper()}__" for name in shared_by(config))
+    names = [variable.name for variable in document(config)]
+    assert [name for name in names if not name.startswith(shared) and f"| `{name}` |" not in page] == []
+    assert [name for name in shared_by(config) if f"settings.md#{SHARED[name].anchor})" not in page] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_all_metrics_are_listed(service: str) -> None:
+def test_all_measures_of_a_service_stand_in_its_readme(service: str) -> None:
     page = _page(service)
-    source = REPOSITORY / "services" / service / f"pairmill_{service}" / "metrics.py"
-    metrics = _metrics(source) if source.exists() else []
-    assert [metric for metric in metrics if f"`{metric}" not in page] == []
+    own = [measure for measure in MEASURES.values() if measure.owner == service]
+    assert [measure.shown for measure in own if f"| `{measure.shown}` |" not in page] == []
+
+
+def test_a_measure_is_made_in_one_place_and_its_labels_are_explained() -> None:
+    assert len(MEASURES) == len(all_measures(REPOSITORY)) > 20
+    assert {label for measure in MEASURES.values() for label in measure.labels} - LABELS.keys() == set()
+
+
+def test_measures_follow_the_naming() -> None:
+    for measure in MEASURES.values():
+        assert measure.meaning.endswith(".")
+        assert measure.name.replace("_", "").isalnum()
+        assert measure.name.islower()
+        if measure.kind == "histogram":
+            assert measure.unit == "seconds" or measure.name.endswith(("_rows", "_records", "_bytes"))
+
+
+def test_what_the_code_says_is_what_a_registry_exposes() -> None:
+    """The page is read from the source; here the same is seen at run time."""
+    families = [family for registry in _registries() for family in registry.collect()]
+    for family in families:
+        if family.name.startswith("process_"):
+            continue
+        measure = MEASURES[f"{family.name}_total" if family.type == "counter" else family.name]
+        assert (measure.kind, measure.meaning) == (family.type, family.documentation)
+        for sample in family.samples:
+            if not sample.name.endswith("_created"):
+                assert set(sample.labels) - {"le"} == set(measure.labels)
+
+
+def test_a_label_that_is_not_written_out_is_refused(tmp_path: Path) -> None:
+    module = tmp_path / "services" / "crawler" / "metrics.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("LABELS = ('a',)\nCounter('pairmill_things', 'Things.', LABELS)\n")
+    with pytest.raises(ValueError, match="pairmill_things"):
+        all_measures(tmp_path)
+    module.write_text("Counter('pairmill_things', 'Things.', ('a', 'b'))\nCounter(letters)\n")
+    assert all_measures(tmp_path) == [
+        Measure(
+            name="pairmill_things_total",
+            kind="counter",
+            labels=("a", "b"),
+            meaning="Things.",
+            owner="crawler",
+        )
+    ]
+
+
+def _registries() -> list[CollectorRegistry]:
+    stage, gateway = CollectorRegistry(), CollectorRegistry()
+    StageMetrics(stage, stage=Stage.STAGE_CRAWL)
+    for metrics in (CrawlerMetrics, DownloadMetrics, InferenceMetrics, ScorerMetrics):
+        metrics(stage)
+    stage.register(HealthCollector({"loop": lambda: None}, {"loop": lambda: None}))
+    GatewayMetrics(gateway, StatusFile(Path("unused")))
+    return [stage, gateway]
 
 
 def _page(service: str) -> str:
     return (REPOSITORY / "services" / service / "README.md").read_text()
-
-
-def _metrics(source: Path) -> list[str]:
-    """The names of a module's metrics as they are exposed: those of counters end in `_total`."""
-    calls = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call)]
-    found = []
-    for call in calls:
-        name = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else ""
-        if isinstance(call.func, ast.Name) and isinstance(name, str) and name.startswith("pairmill_"):
-            found.append(f"{name}_total" if call.func.id == "Counter" else name)
-    assert found
-    return found

@@ -28,7 +28,7 @@ class Measured:
     def __init__(self, stage: Stage.ValueType = Stage.STAGE_CRAWL) -> None:
         self.registry = CollectorRegistry()
         self.clock = ManualClock()
-        self.metrics = StageMetrics(self.registry, service="crawler", stage=stage, clock=self.clock)
+        self.metrics = StageMetrics(self.registry, stage=stage, clock=self.clock)
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)

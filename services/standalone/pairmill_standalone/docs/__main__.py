@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pairmill_standalone.docs.metrics import metrics_page
 from pairmill_standalone.docs.reasons import reasons_page
-from pairmill_standalone.docs.settings import settings_page
+from pairmill_standalone.docs.service_pages import service_page
+from pairmill_standalone.docs.settings import SERVICES, settings_page
 
 PAGES: Final[Mapping[str, Callable[[Path], str]]] = {
     "docs/reasons.md": lambda root: reasons_page(),
     "docs/settings.md": settings_page,
+    "docs/metrics.md": metrics_page,
+    **{f"services/{service}/README.md": partial(service_page, service=service) for service in SERVICES},
 }
 
 

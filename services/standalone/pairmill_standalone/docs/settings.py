@@ -8,16 +8,19 @@ import inspect
 import re
 import typing
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from pairmill.bus.settings import KafkaConfig
 from pairmill.config import Variable, document
 from pairmill.jobspec.profiles import profile
 from pairmill.jobspec.settings import SETTABLE
 from pairmill.service import ServiceConfig
+from pairmill.store.settings import S3Config
 
 Field: TypeAlias = Any
 """A field's descriptor; which of two classes it is depends on how protobuf was built."""
@@ -31,6 +34,26 @@ SERVICES: Final = {
     "finaliser": "FinaliserConfig",
     "gateway": "GatewayConfig",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSettings:
+    """Variables of an outside thing that several services reach alike; they stand in one table."""
+
+    title: str
+    config: type[Any]
+
+    @property
+    def anchor(self) -> str:
+        """The anchor of its heading."""
+        return self.title.lower()
+
+
+SHARED: Final[Mapping[str, SharedSettings]] = {
+    "kafka": SharedSettings("Kafka", KafkaConfig),
+    "s3": SharedSettings("S3", S3Config),
+}
+"""By the name of the field that a service's configuration has for it."""
 JOB_PROTO: Final = "protos/pairmill/job/v1/job.proto"
 
 _INTRODUCTION: Final = """\
@@ -155,16 +178,27 @@ def proto_comments(proto: str) -> Mapping[str, Mapping[str, str]]:
 def _variables() -> Iterator[str]:
     yield _VARIABLES
     yield variables_table(ServiceConfig)
+    for field, shared in SHARED.items():
+        yield f"\n### {shared.title}\n"
+        yield variables_table(shared.config, f"PAIRMILL_{field.upper()}__")
     for service, name in SERVICES.items():
         config = getattr(importlib.import_module(f"pairmill_{service}.config"), name)
         yield f"\n### {service.capitalize()}\n"
         yield variables_table(config)
 
 
-def variables_table(config: type[Any]) -> str:
-    """Returns the variables of a configuration as a table."""
-    meanings = dict(_meanings(config, "PAIRMILL_"))
-    lines = [_variable(variable, meanings) for variable in document(config)]
+def shared_by(config: type[Any]) -> list[str]:
+    """Returns which of the shared settings a configuration has."""
+    names = {field.name for field in dataclasses.fields(config)}
+    return [name for name in SHARED if name in names]
+
+
+def variables_table(config: type[Any], prefix: str = "PAIRMILL_") -> str:
+    """Returns the variables of a configuration as a table, without those that are shared."""
+    meanings = dict(_meanings(config, prefix))
+    elsewhere = tuple(f"{prefix}{name.upper()}__" for name in shared_by(config))
+    own = (variable for variable in document(config, prefix) if not variable.name.startswith(elsewhere))
+    lines = [_variable(variable, meanings) for variable in own]
     return "| variable | type | default | meaning |\n|---|---|---|---|\n" + "".join(lines)
 
 
