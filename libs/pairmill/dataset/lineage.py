@@ -10,7 +10,8 @@ from google.protobuf.message import DecodeError
 from pairmill.dataset import roles
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.reader import Dataset, job_of
-from pairmill.errors import CorruptObjectError, PairmillError
+from pairmill.dataset.source import UNREADABLE
+from pairmill.errors import CorruptObjectError
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
@@ -38,7 +39,7 @@ def lineage_of(dataset: Dataset) -> Lineage:
     for entry in dataset.files(roles.SPEC):
         try:
             spec = JobSpec.FromString(dataset.source.read(entry.path))
-        except (PairmillError, DecodeError):
+        except (*UNREADABLE, DecodeError):
             continue
         specs[spec.job_id] = (spec, reference(entry))
     jobs = [dataset.manifest.job_id]

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Final, Protocol
 
-from pairmill.errors import InvalidRecordError, ObjectMissingError
+from pairmill.errors import CorruptObjectError, InvalidRecordError, ObjectMissingError
 from pairmill.store.port import ObjectStore
+
+UNREADABLE: Final = (CorruptObjectError, InvalidRecordError, ObjectMissingError)
+"""What reading raises where a dataset is not as it should be. That its store is away says nothing of it."""
 
 
 class DatasetFiles(Protocol):
@@ -79,13 +82,16 @@ class FolderFiles:
 
 @dataclass(frozen=True, slots=True)
 class StoreFiles:
-    """A dataset in an object store; whole files are copied to a temporary folder while they are read."""
+    """A dataset in an object store; whole files are copied to a temporary folder while they are read.
+
+    Besides what whoever reads compares, the store compares each whole file with the checksum beside it.
+    """
 
     store: ObjectStore
 
     def __str__(self) -> str:
-        """Returns what it is, for messages."""
-        return "the object store"
+        """Returns the store's address, for messages."""
+        return str(self.store)
 
     def size(self, path: str) -> int | None:
         """Returns an object's size in bytes, or None if it is not there."""

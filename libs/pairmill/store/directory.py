@@ -52,6 +52,10 @@ class DirectoryStore:
     ) -> None:
         """Nothing is held open."""
 
+    def __str__(self) -> str:
+        """Returns the folder, for messages."""
+        return str(self._root)
+
     def put(self, key: str, data: bytes) -> ObjectInfo:
         """Stores bytes; durable on return."""
         with self._writing(key) as (file, temporary):

@@ -37,7 +37,7 @@ class ScopedStore:
 
     def __str__(self) -> str:
         """Returns where it is, for messages."""
-        return f"{self._store}/{self._folder}"
+        return f"{self._store}/{self._folder}".rstrip("/")
 
     def put(self, key: str, data: bytes) -> ObjectInfo:
         """Stores bytes; durable on return."""

@@ -17,7 +17,8 @@ from pairmill.dataset.contents import is_given_up
 from pairmill.dataset.funnel import HANDED_ON, PASSED, Counts, LedgerTotals, add_up, closing_rows
 from pairmill.dataset.ledger_file import LedgerOutput, LedgerRow, read_ledger
 from pairmill.dataset.manifest import FileEntry
-from pairmill.errors import CorruptObjectError, PairmillError
+from pairmill.dataset.source import UNREADABLE
+from pairmill.errors import CorruptObjectError
 from pairmill.ledger.barriers import follow_ups
 from pairmill.ledger.root import JobRoot, Load, load_root
 from pairmill.ledger.walk import Closing, Walk
@@ -64,7 +65,7 @@ def _check(job: str, entry: FileEntry, found: LedgerAudit, work: Work, path: Pat
             return
         _walk_again(rows, load_root(work.lineage.specs[job][1], loader(work)), entry, work)
         _check_flow(rows, entry, work)
-    except (PairmillError, DecodeError, ValueError, KeyError) as error:
+    except (*UNREADABLE, DecodeError, ValueError, KeyError) as error:
         work.findings.add("ledger", entry.path, f"the ledger cannot be walked: {error}")
 
 

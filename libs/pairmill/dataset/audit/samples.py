@@ -15,9 +15,9 @@ from pairmill.dataset.audit.work import Work, batches, spread
 from pairmill.dataset.funnel import FAILED, FILTERED, KEPT
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.recount import Fact
+from pairmill.dataset.source import UNREADABLE
 from pairmill.dataset.tars import BLOCK, BadTarError, parse_header
 from pairmill.dataset.verdicts import CHOICE_REASONS, verdicts_by_scores
-from pairmill.errors import PairmillError
 from pairmill.idarrays import words_of_hex
 from pairmill.ids import ID_BYTES
 from pairmill.schemas import SAMPLES
@@ -111,7 +111,7 @@ def _check_images(entry: FileEntry, table: pa.Table, work: Work, *, every: int, 
             start = row["tar_offset"] - BLOCK
             header = work.dataset.source.read_range(row["shard"], start, BLOCK) if start >= 0 else b""
             member = parse_header(header, start)
-        except (PairmillError, BadTarError, OSError) as error:
+        except (*UNREADABLE, BadTarError, OSError) as error:
             work.findings.add("samples", entry.path, f"image of {row['sample_id']}: {row['shard']}: {error}")
             continue
         if (member.key, member.offset, member.size) != (row["sample_id"], row["tar_offset"], row["tar_size"]):

@@ -17,7 +17,8 @@ from pairmill.dataset.lineage import Lineage
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.reader import BATCH_ROWS, Dataset
 from pairmill.dataset.recount import Recount
-from pairmill.errors import PairmillError
+from pairmill.dataset.source import UNREADABLE
+from pairmill.errors import ObjectMissingError
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 
 _CHUNK: Final = 2**20
@@ -51,18 +52,14 @@ class Work:
         """
         self.files += 1
         try:
-            size = self.dataset.source.size(entry.path)
-            if size is None:
-                self.findings.add("missing", entry.path, "the file is not there")
-                return
-            if size != entry.bytes:
-                problem = f"the file has {size:,} bytes, the manifest says {entry.bytes:,}"
-                self.findings.add("size", entry.path, problem)
             with self.dataset.source.local(entry.path) as path:
+                self._compare_size(entry, path.stat().st_size)
                 self._compare_checksum(entry, path)
                 if inspect is not None:
                     inspect(path)
-        except (PairmillError, OSError) as error:
+        except ObjectMissingError:
+            self.findings.add("missing", entry.path, "the file is not there")
+        except (*UNREADABLE, OSError) as error:
             self.findings.add("checksum", entry.path, f"the file cannot be read: {error}")
 
     def check_parquet(self, entry: FileEntry, columns: pa.Schema, inspect: InspectParquet) -> None:
@@ -91,6 +88,11 @@ class Work:
         if counted is not None and +found != +counted:
             problem = f"its rows ended as {told(found)}, the ledger says {told(counted)}"
             self.findings.add("rows", entry.path, problem)
+
+    def _compare_size(self, entry: FileEntry, size: int) -> None:
+        if size != entry.bytes:
+            problem = f"the file has {size:,} bytes, the manifest says {entry.bytes:,}"
+            self.findings.add("size", entry.path, problem)
 
     def _compare_checksum(self, entry: FileEntry, path: Path) -> None:
         digest = hashlib.sha256()

@@ -13,15 +13,17 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pairmill.dataset.manifest import MANIFEST_NAME
-from pairmill.dataset.source import FolderFiles
+from pairmill.dataset.source import files_of
 from pairmill.dataset.versions import current_manifest, version_key
 from pairmill.errors import ConfigurationError
+from pairmill.store.port import ObjectStore
 from pairmill_standalone.cli.exits import answer, errors_as_exits, say, say_json
-from pairmill_standalone.cli.options import Folder, Json
+from pairmill_standalone.cli.options import Json, Place
+from pairmill_standalone.cli.places import opened_place
 
 
 def audit(
-    folder: Folder,
+    place: Place,
     version: Annotated[
         str, typer.Option("--version", metavar="JOB", help="An earlier version, named by its job.")
     ] = "",
@@ -31,14 +33,18 @@ def audit(
 
     Exits 1 and says what is wrong where it does not close.
 
+    A dataset in a bucket is read through its manifest, by the PAIRMILL_S3__… variables of services.
+
     Example: pairmill audit out/first
+
+    Example: pairmill audit s3://datasets/first
     """
     from pairmill.dataset.audit import audit as run_audit
 
-    with errors_as_exits():
-        name = manifest_name(folder, version)
+    with errors_as_exits(), opened_place(place) as where:
+        name = manifest_name(where, version)
         with byte_progress("auditing") as progress:
-            report = run_audit(folder, progress, name=name)
+            report = run_audit(where, progress, name=name)
         if as_json:
             say_json(report.as_dict())
         else:
@@ -53,20 +59,20 @@ def audit(
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(metavar="A", help="Folder of a finished dataset.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Folder of another one.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="Folder or s3://bucket/prefix of a dataset.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same of another one.")],
     as_json: Json = False,
 ) -> None:
     """Say whether two datasets are the same, row by row, and where not.
 
     Names of files, order, attempts and times are not compared; scores are compared to 1e-3.
 
-    Example: pairmill diff out/laptop out/cluster
+    Example: pairmill diff out/laptop s3://datasets/cluster
     """
     from pairmill.dataset.diff import diff as run_diff
 
-    with errors_as_exits():
-        report = run_diff(a, b)
+    with errors_as_exits(), opened_place(a) as left, opened_place(b) as right:
+        report = run_diff(left, right)
         if as_json:
             say_json(report.as_dict())
         else:
@@ -75,18 +81,24 @@ def diff(
         answer(report.same)
 
 
-def manifest_name(folder: Path, version: str) -> str:
+def manifest_name(where: Path | ObjectStore, version: str) -> str:
     """Returns the name of the manifest of a version; raises ConfigurationError if there is none."""
-    if not folder.is_dir():
-        raise ConfigurationError(f"DIR: {folder}: there is no such folder")
-    current = current_manifest(FolderFiles(folder))
+    source = files_of(where)
+    current = current_manifest(source)
     if not version or (current is not None and current.job_id == version):
         return MANIFEST_NAME
     kept = version_key(version)
-    if not (folder / kept).is_file():
-        known = sorted(path.stem for path in (folder / "versions").glob("*.json"))
-        raise ConfigurationError(f"--version: there is no version {version}; earlier ones: {known or 'none'}")
+    if source.size(kept) is None:
+        raise ConfigurationError(f"--version: there is no version {version}{_known_versions(where)}")
     return kept
+
+
+def _known_versions(where: Path | ObjectStore) -> str:
+    """Returns which earlier versions there are, of a folder: buckets are not listed (G7)."""
+    if not isinstance(where, Path):
+        return ""
+    known = sorted(path.stem for path in (where / "versions").glob("*.json"))
+    return f"; earlier ones: {', '.join(known) or 'none'}"
 
 
 @contextmanager

@@ -9,6 +9,9 @@ import typer
 
 Out = Annotated[Path, typer.Option("--out", help="Output folder; calling again with it resumes.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a finished dataset.")]
+Place = Annotated[
+    str, typer.Argument(metavar="DIR", help="Folder or s3://bucket/prefix of a finished dataset.")
+]
 BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", help="Model bundle; the tiny CLIP that ships with Pairmill if not given."),
