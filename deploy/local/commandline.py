@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.local.composition import fetch_reader
 from deploy.local.control import StackError, look, put_up, table, take_down
+from deploy.local.demo import DemoOrder, run_demo
 from deploy.local.errors import ComponentError, MissingToolError
 from deploy.local.kafka import fetch_kafka
 from deploy.local.layout import Layout
@@ -22,6 +24,7 @@ _FETCHES: Final[dict[str, Callable[[], Path]]] = {
     "the S3 server": fetch_versitygw,
     "tritonserver": fetch_triton,
     "Prometheus": fetch_prometheus,
+    "the reader of compositions": fetch_reader,
 }
 
 
@@ -53,10 +56,16 @@ def _parser() -> argparse.ArgumentParser:
         ("up", _up, "start everything and wait until it is ready"),
         ("down", _down, "stop everything; only logs stay"),
         ("status", _status, "show each process; exit 1 unless all are ready"),
+        ("compose", _compose, "write the keys and files that deploy/compose.yaml mounts"),
         ("fetch", _fetch, "fetch and build what the stack and the tests need"),
     ):
         added = verbs.add_parser(name, help=text)
         added.set_defaults(verb=verb)
+    demo = verbs.add_parser("demo", help="run the demo's job on the stack and on one machine, and compare")
+    demo.add_argument("--out", type=Path, default=Path("out/demo-stack"), help="the run of one machine")
+    demo.add_argument("--candidates", type=int, default=3000, help="about that many pictures with texts")
+    demo.add_argument("--seed", type=int, default=1, help="which synthetic web")
+    demo.set_defaults(verb=_demo)
     return parser
 
 
@@ -81,6 +90,21 @@ def _status(layout: Layout, _found: argparse.Namespace) -> int:
         return 1
     _say(table(members))
     return 0 if all(condition == "ready" for _, condition in members) else 1
+
+
+def _demo(layout: Layout, found: argparse.Namespace) -> int:
+    order = DemoOrder(out=found.out, candidates=found.candidates, seed=found.seed)
+    same = run_demo(layout, order, _say)
+    _say("the stack made the dataset of one machine" if same else "NOT the same dataset")
+    return 0 if same else 1
+
+
+def _compose(_layout: Layout, _found: argparse.Namespace) -> int:
+    from deploy.local.compose_files import FOLDER, write_compose_files  # its certificates need an extra
+
+    written = write_compose_files(FOLDER)
+    _say(f"{FOLDER} is written" if written else f"{FOLDER} was there already")
+    return 0
 
 
 def _fetch(_layout: Layout, _found: argparse.Namespace) -> int:

@@ -12,15 +12,6 @@ from typing import Final
 CONFIG: Final = Path(__file__).resolve().parents[1] / "prometheus"
 """The configuration and rules of every deployment; targets are read from files beside them."""
 
-_PLAIN: Final = """global:
-  scrape_interval: 2s
-scrape_configs:
-  - job_name: pairmill
-    file_sd_configs: [{files: [targets/pairmill.json], refresh_interval: 5s}]
-  - job_name: triton
-    file_sd_configs: [{files: [targets/triton.json], refresh_interval: 5s}]
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -32,11 +23,8 @@ class Target:
 
 def prepare_config(folder: Path) -> Path:
     """Copies configuration and rules into a folder and returns the configuration."""
-    (folder / "targets").mkdir(parents=True)
-    if CONFIG.is_dir():
-        shutil.copytree(CONFIG, folder, dirs_exist_ok=True)
-    else:
-        (folder / "prometheus.yml").write_text(_PLAIN)
+    shutil.copytree(CONFIG, folder)
+    (folder / "targets").mkdir(exist_ok=True)
     return folder / "prometheus.yml"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from deploy.local.secret_files import write_secret
 
 BUCKET: Final = "pairmill"
 PREFIX: Final = "datasets"
@@ -41,6 +44,17 @@ def command_env(at: Addresses) -> dict[str, str]:
         "PAIRMILL_TOKEN_FILE": str(at.user_token_file),
         **_bus_and_store(at),
     }
+
+
+def write_command_env(path: Path, env: Mapping[str, str]) -> None:
+    """Writes variables as a shell reads them, for the owner alone: they name files of secrets."""
+    write_secret(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
+
+
+def read_command_env(path: Path) -> dict[str, str]:
+    """Returns the variables that `write_command_env` wrote."""
+    words = (shlex.split(line) for line in path.read_text().splitlines())
+    return dict(word[1].split("=", 1) for word in words)
 
 
 def service_env(at: Addresses, service: str, extra: Mapping[str, str]) -> dict[str, str]:

@@ -18,9 +18,9 @@ from deploy.local.ports import free_port
 from deploy.local.prometheus import PrometheusServer
 from deploy.local.s3 import S3Server
 from deploy.local.scraping import Target, prepare_config, write_targets
-from deploy.local.secret_files import draw_tokens, write_secret
+from deploy.local.secret_files import draw_tokens
 from deploy.local.service import KILL_AFTER_SECONDS, ServiceProcess, WebServer
-from deploy.local.settings import BUCKET, STAGES, Addresses, command_env, service_env
+from deploy.local.settings import BUCKET, STAGES, Addresses, command_env, service_env, write_command_env
 from deploy.local.state import Member, write_members
 from deploy.local.triton import TritonServer
 from pairmill_models.tiny import bundle_path
@@ -161,8 +161,7 @@ class Stack:
             bundle=bundle,
         )
         self.s3.make_bucket(BUCKET)
-        lines = (f"export {name}={value}\n" for name, value in self.command_env.items())
-        write_secret(self.layout.env, "".join(lines))
+        write_command_env(self.layout.env, self.command_env)
         self._say("applying the topics")
         self._pairmill(
             "topics", "apply", "--partitions", self.options.partitions, "--replication", 1, **self.command_env
