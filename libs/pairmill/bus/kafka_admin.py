@@ -94,6 +94,11 @@ class KafkaAdmin:
             names = self._client.get().list_topics()
         return {name: facts.partitions for name, facts in self._metadata.ask(names).items()}
 
+    def broker_count(self) -> int:
+        """Returns how many brokers the cluster has now."""
+        with translated("asking for the brokers"):
+            return len(self._client.get().describe_cluster()["brokers"])
+
     def topic_replication(self, topic: str) -> int:
         """Returns on how many brokers each message of a topic stands."""
         with translated(f"asking for topic {topic}"):

@@ -32,5 +32,5 @@ class KafkaConfig:
     request_timeout_seconds: float = 30.0  # most time for one answer of the broker
     delivery_timeout_seconds: float = 60.0  # most time until a record is acknowledged
     metadata_age_seconds: float = 5.0  # how old a topic's number of partitions may be
-    linger_milliseconds: int = 5  # how long records wait for company
+    linger_milliseconds: int = 1  # how long records wait for company
     compression: str = "zstd"  # none, gzip or zstd

@@ -1,0 +1,42 @@
+"""The broker's time (U9)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from pairmill.bus.kafka_clock import BrokerClock
+
+NEAR = timedelta(seconds=5)
+
+
+def test_without_a_stamp_the_own_clock_counts() -> None:
+    assert abs(BrokerClock().now() - datetime.now(UTC)) < NEAR
+
+
+def test_a16_a_stamp_of_the_broker_overrules_the_own_clock() -> None:
+    clock, broker = BrokerClock(), datetime(2031, 5, 1, tzinfo=UTC)
+    clock.stamped_now(broker.timestamp())
+    assert timedelta(0) <= clock.now() - broker < NEAR
+
+
+def test_a16_the_latest_stamp_counts_even_if_the_broker_was_set_back() -> None:
+    clock, broker = BrokerClock(), datetime(2031, 5, 1, tzinfo=UTC)
+    clock.stamped_now(broker.timestamp() + 3600)
+    clock.stamped_now(broker.timestamp())
+    assert clock.now() - broker < NEAR
+
+
+def test_an_old_stamp_moves_the_time_forward_only() -> None:
+    clock, broker = BrokerClock(), datetime(2031, 5, 1, tzinfo=UTC)
+    clock.stamped_now(broker.timestamp())
+    clock.stamped_before(broker.timestamp() - 3600)
+    assert clock.now() >= broker
+    clock.stamped_before(broker.timestamp() + 3600)
+    assert clock.now() >= broker + timedelta(hours=1)
+
+
+def test_time_goes_on_between_stamps() -> None:
+    clock = BrokerClock()
+    clock.stamped_now(datetime(2031, 5, 1, tzinfo=UTC).timestamp())
+    first = clock.now()
+    assert clock.now() >= first
