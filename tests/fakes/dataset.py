@@ -90,7 +90,8 @@ class Builder:
     def run(self) -> Manifest:
         walk, records = Walk(self._root, self._load), list[LedgerRecord]()
         dead = 0 if self._options.dead_stage is None else 3
-        queue: deque[UnitTask] = deque()
+        waves = range(self._root.waves)
+        queue = deque(task for wave in waves for task in self._root.crawl_tasks(wave))
         while True:
             for expected in walk.take_expected():
                 self._store(expected.attachments)

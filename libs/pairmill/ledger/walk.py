@@ -73,7 +73,6 @@ class Walk:
         self._early: dict[tuple[str, bytes], _Early] = {}
         self._failing: set[tuple[str, bytes]] = set()  # not given up however often they fail (U13)
         self._fresh: dict[str, dict[str, bytes] | None] = {}  # attachments if the gateway hands it out
-        self._root_is_fresh = True
         self._failed: set[str] = set()
         self._closable: deque[tuple[str, Closing, int, UnitDone | UnitFailed]] = deque()
         self._scored: list[str] = []
@@ -123,31 +122,21 @@ class Walk:
     def take_expected(self) -> list[Expected]:
         """Returns the units that became expected since the last call and are open.
 
-        The root's crawl units are returned open or not: whoever hands out waves counts them all.
+        The crawl units are not among them: they are expected from the start, and the root tells them.
         """
-        units = []
-        if self._root_is_fresh:
-            waves = range(self.root.waves)
-            tasks = (task for wave in waves for task in self.root.crawl_tasks(wave))
-            units = [Expected(task=task, handed_out=True) for task in tasks]
-        for unit_id, attachments in self._fresh.items():
-            task = self._units.task(unit_id)
-            if task is not None:
-                handed_out = attachments is not None
-                units.append(Expected(task=task, attachments=attachments or {}, handed_out=handed_out))
-        self._forget_fresh()
-        return units
+        fresh, self._fresh = self._fresh, {}
+        found = ((self._units.task(unit_id), attachments) for unit_id, attachments in fresh.items())
+        return [
+            Expected(task=task, attachments=attachments or {}, handed_out=attachments is not None)
+            for task, attachments in found
+            if task is not None
+        ]
 
     def take_failed(self) -> list[UnitTask]:
         """Returns the units that failed since the last call and are still open: to be tried again."""
         failed, self._failed = self._failed, set()
         tasks = (self._units.task(unit_id) for unit_id in sorted(failed))
         return [task for task in tasks if task is not None]
-
-    def drop_news(self) -> None:
-        """Forgets what `take_expected` and `take_failed` would return, for those who never ask."""
-        self._forget_fresh()
-        self._failed = set()
 
     # What it says
 
@@ -273,9 +262,6 @@ class Walk:
         early = self._early.get((unit_id, task.input_digest))
         if early is not None and early.closing is not None:
             self._closable.append((unit_id, *early.closing))
-
-    def _forget_fresh(self) -> None:
-        self._fresh, self._root_is_fresh = {}, False
 
     def _take_done(self, sequence: int, done: UnitDone) -> None:
         self._take_closing(done.unit_id, done.input_digest, (Closing.DONE, sequence, done))

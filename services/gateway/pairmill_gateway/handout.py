@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 
 from pairmill.ledger.barriers import Expected
-from pairmill.ledger.paths import wave_number
 from pairmill.ledger.walk import Walk
-from pairmill_protos.unit.v1.unit_pb2 import Stage
 
 MAX_OPEN_WAVES = 2
 MAX_UNFINISHED_WAVES = 32
@@ -20,16 +18,12 @@ class HandOut:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self._ready: deque[Expected] = deque()
-        self._waiting: dict[int, list[Expected]] = defaultdict(list)
+        self._waiting = deque(range(walk.root.waves))
         self._started: list[int] = []
 
     def add(self, expected: list[Expected]) -> list[Expected]:
         """Takes units that became expected; returns those that a stage has handed out itself."""
-        for unit in expected:
-            if unit.handed_out and unit.task.stage == Stage.STAGE_CRAWL:
-                self._waiting[wave_number(unit.task.unit_id)].append(unit)
-            elif unit.handed_out:
-                self._ready.append(unit)
+        self._ready.extend(unit for unit in expected if unit.handed_out)
         return [unit for unit in expected if not unit.handed_out]
 
     def take(self) -> list[Expected]:
@@ -45,8 +39,9 @@ class HandOut:
 
     def held(self) -> frozenset[str]:
         """Returns the units that are still to be published."""
-        waiting = (unit for units in self._waiting.values() for unit in units)
-        return frozenset(unit.task.unit_id for unit in (*self._ready, *waiting))
+        ready = (unit.task.unit_id for unit in self._ready)
+        waiting = (unit_id for wave in self._waiting for unit_id in self._walk.root.crawl_ids(wave))
+        return frozenset((*ready, *waiting))
 
     def keep_only(self, wanted: Callable[[Expected], bool]) -> None:
         """Forgets units that are not wanted any more: somebody else has handed them out."""
@@ -58,12 +53,13 @@ class HandOut:
         return len(self._waiting)
 
     def _start_waves(self) -> None:
-        ranges, flow = self._walk.root.spec.plan.ranges, self._walk.flow
+        root, flow = self._walk.root, self._walk.flow
+        ranges = root.spec.plan.ranges
         while self._waiting:
             self._started = [wave for wave in self._started if flow.is_unfinished(wave, ranges)]
             is_open = sum(flow.is_open(wave, ranges) for wave in self._started)
             if is_open >= MAX_OPEN_WAVES or len(self._started) >= MAX_UNFINISHED_WAVES:
                 return
-            wave = min(self._waiting)
-            self._ready.extend(self._waiting.pop(wave))
+            wave = self._waiting.popleft()
+            self._ready.extend(Expected(task=task, handed_out=True) for task in root.crawl_tasks(wave))
             self._started.append(wave)
