@@ -12,8 +12,7 @@ from deploy.local.component import Component, Program
 from deploy.local.http_ready import answers
 from deploy.local.ports import free_port
 
-STOP_SECONDS: Final = 20.0  # budget that services are given, as in ServiceConfig
-KILL_AFTER_SECONDS: Final = 30.0  # what a pod's grace period is
+KILL_AFTER_SECONDS: Final = 30.0  # more than the budget that services have to end
 
 
 class ServiceProcess(Component):
@@ -52,7 +51,6 @@ class ServiceProcess(Component):
             "PAIRMILL_MEMBER": self.name,
             "PAIRMILL_SCRATCH": str(self.folder),
             "PAIRMILL_ADMIN_PORT": str(self.admin_port),
-            "PAIRMILL_STOP_SECONDS": f"{STOP_SECONDS:g}",
             "OMP_NUM_THREADS": "1",  # one core a process: they share the machine
             **self._env,
         }

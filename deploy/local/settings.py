@@ -12,6 +12,7 @@ from deploy.local.secret_files import write_secret
 
 BUCKET: Final = "pairmill"
 PREFIX: Final = "datasets"
+STOP_SECONDS: Final = 20.0  # that stages have to end after SIGTERM
 STAGES: Final = ("crawler", "planner", "downloader", "inference", "scorer", "finaliser")
 WITH_BUNDLE: Final = frozenset({"inference", "scorer"})
 
@@ -83,6 +84,7 @@ def _gateway(at: Addresses) -> dict[str, str]:
 
 def _stage(at: Addresses, service: str) -> dict[str, str]:
     env = {
+        "PAIRMILL_STOP_SECONDS": f"{STOP_SECONDS:g}",
         "PAIRMILL_GATEWAY_TARGET": at.api,
         "PAIRMILL_GATEWAY__TOKEN_FILE": str(at.stage_token_file),
     }
