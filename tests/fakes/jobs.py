@@ -49,6 +49,8 @@ class FakeJobs:
         self.trouble: Exception | None = None
         self.before_answer: Callable[[], None] = lambda: None
         self.asked = 0
+        self.requests: list[SubmitJobRequest] = []
+        self.hidden: set[str] = set()  # jobs that are not known for the time being
         self.open_by_job: dict[str, list[OpenUnit]] = {}
         self.orphans_by_job: dict[str, list[Orphan]] = {}
         self.letters_by_job: dict[str, list[DeadLetter]] = {}
@@ -86,6 +88,7 @@ class FakeJobs:
 
     def submit(self, request: SubmitJobRequest, caller: Caller) -> tuple[Job, bool]:
         with self._asked():
+            self.requests.append(request)
             request_id = request.SerializeToString(deterministic=True)
             key = (caller.tenant, request.idempotency_key or hashlib.sha256(request_id).hexdigest())
             if key in self._by_key:
@@ -185,7 +188,7 @@ class FakeJobs:
         return self._lock
 
     def _known(self, job_id: str, caller: Caller) -> Job:
-        if self._tenants.get(job_id) != caller.tenant:
+        if self._tenants.get(job_id) != caller.tenant or job_id in self.hidden:
             raise UnknownJobError(f"there is no job {job_id}")
         return self._jobs[job_id]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,8 @@ from pairmill_protos.common.v1.outcome_pb2 import Count
 from pairmill_protos.gateway.v1.audit_service_pb2 import DeadLetter, GetFunnelResponse, OpenUnit, Orphan
 from pairmill_protos.gateway.v1.job_service_pb2 import Job, JobProgress, JobState, StageProgress
 from pairmill_protos.unit.v1.unit_pb2 import Stage
+
+_PIPE_COLUMNS: Final = 10_000
 
 
 def state_name(state: JobState.ValueType) -> str:
@@ -140,7 +142,7 @@ def print_job(job: Job) -> None:
             "candidates", f"{ended:,} of {planned:,} ended, {progress['candidates_passed']:,} passed"
         )
         table.add_row("waves", f"{progress['waves']:,}, of which {progress['waves_waiting']:,} wait")
-    Console().print(table)
+    _console().print(table)
 
 
 def print_funnel(funnel: GetFunnelResponse) -> None:
@@ -152,18 +154,24 @@ def print_funnel(funnel: GetFunnelResponse) -> None:
         for count in stage["counts"]:
             table.add_row("", count["outcome"], count["reason"], f"{count['rows']:,}")
         table.add_section()
-    Console().print(table)
+    _console().print(table)
 
 
 def print_rows(rows: Sequence[dict[str, Any]], nothing: str) -> None:
     """Prints rows of the same keys as a table."""
     if not rows:
-        Console().print(nothing)
+        _console().print(nothing)
         return
     table = Table(*rows[0])
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
-    Console().print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Returns standard output; in a pipe nothing is cut to the width of a terminal that is not there."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_COLUMNS)
 
 
 def _shown(value: Any) -> str:
