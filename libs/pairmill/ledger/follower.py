@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
-from pairmill.bus.port import Bus, TopicPartition
+from pairmill.bus.port import Bus, Message, TopicPartition
 from pairmill.ledger.root import Load, load_root
 from pairmill.ledger.walk import Walk
 from pairmill.store.port import ObjectStore
@@ -34,7 +34,7 @@ class JobFollower:
         self._load = loader(store)
         self.root = load_root(spec_ref, self._load)
         self.walk = Walk(self.root, self._load)
-        job_key = self.root.spec.job_id.encode()
+        self._job_key = job_key = self.root.spec.job_id.encode()
         self._ledger = _Reader(
             bus, TopicPartition(LEDGER_TOPIC, key_partition(job_key, bus.partitions(LEDGER_TOPIC)))
         )
@@ -52,13 +52,15 @@ class JobFollower:
         """
         job_id, fed = self.root.spec.job_id, 0
         self.walk.settle()
-        for offset, value in self._ledger.new_values():
+        for message in self._ledger.new_messages():
+            if message.key != self._job_key:
+                continue  # most records of a partition that many jobs share need not be parsed
             try:
-                record = LedgerRecord.FromString(value)
+                record = LedgerRecord.FromString(message.value)
             except DecodeError:
                 continue  # no fact at all; what it should have said is healed (U5)
             if record_job(record) == job_id:
-                self.walk.feed(offset, record)
+                self.walk.feed(message.offset, record)
                 fed += 1
         return fed
 
@@ -68,14 +70,16 @@ class JobFollower:
 
     def catch_up_progress(self) -> list[Progress]:
         """Reads all new signs of life of the job's units and counts their starts (U13)."""
-        seen = []
-        for offset, value in self._progress.new_values():
+        seen, prefix = [], self._job_key + b"/"
+        for message in self._progress.new_messages():
+            if not message.key.startswith(prefix):
+                continue
             try:
-                progress = Progress.FromString(value)
+                progress = Progress.FromString(message.value)
             except DecodeError:
                 continue
             if progress.job_id == self.root.spec.job_id:
-                self._note(offset, progress)
+                self._note(message.offset, progress)
                 seen.append(progress)
         return seen
 
@@ -121,12 +125,12 @@ class _Reader:
     source: TopicPartition
     position: int = field(default=0)
 
-    def new_values(self) -> Iterator[tuple[int, bytes]]:
+    def new_messages(self) -> Iterator[Message]:
         """Yields each new message once; one that was yielded counts as read."""
         while messages := self.bus.read(self.source, start=self.position, max_records=_BATCH):
             for message in messages:
                 self.position = message.offset + 1
-                yield message.offset, message.value
+                yield message
 
 
 def record_job(record: LedgerRecord) -> str:

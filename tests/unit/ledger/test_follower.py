@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pairmill.bus.port import TopicPartition
@@ -128,3 +130,29 @@ def test_u13_what_an_orphan_said_before_its_place_was_taken_is_forgotten(job: Fo
     job.close(parent)
     assert job.starts(orphan) == 0
     assert job.follower.last_progress == {}
+
+
+def test_u19_records_that_bear_another_jobs_key_are_not_read(job: Followed) -> None:
+    """Jobs share partitions; the key tells whose a record is, so that the others need no parsing."""
+    task = job.tasks[0]
+    done = UnitDone(
+        job_id=task.job_id, stage=task.stage, unit_id=task.unit_id, input_digest=task.input_digest
+    )
+    ours = [
+        ledger_message(job.bus, task.job_id, LedgerRecord(done=done)),
+        started_message(job.bus, task, "a"),
+    ]
+    job.bus.publish([replace(message, key=b"j-another/" + message.key) for message in ours])
+    assert job.starts(task) == 0
+    assert job.follower.walk.is_open(task.unit_id)
+    job.bus.publish(ours)
+    assert job.follower.catch_up() == 1
+    assert not job.follower.walk.is_open(task.unit_id)
+
+
+def test_what_is_no_record_is_passed_over(job: Followed) -> None:
+    message = ledger_message(job.bus, job.tasks[0].job_id, LedgerRecord())
+    job.bus.publish([replace(message, value=b"\xff\xff"), message])
+    assert job.follower.catch_up() == 0
+    job.close(job.tasks[0])
+    assert job.follower.catch_up() == 1
