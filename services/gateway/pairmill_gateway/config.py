@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from pairmill.bus.settings import KafkaConfig
+from pairmill.store.settings import S3Config
+from pairmill_gateway.rpc.config import RpcConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,5 +28,31 @@ class GatewayConfig:
     admin_port: int = 0  # port of /metrics, /livez and /readyz; 0 takes any free one
     log_level: str = "info"  # debug, info, warning or error
     reason_file: Path | None = None  # where the reason of a final exit is left for the supervisor
+    watch_stdin: bool = False  # end when standard input ends: the supervisor is gone
+    kill_at: str = ""  # tests only: point:n, ends the process with SIGKILL there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterConfig:
+    """Settings of a gateway that drives all jobs of a cluster."""
+
+    bus_url: str  # address of the bus, such as kafka://kafka-0:9092,kafka-1:9092
+    store_url: str  # address of the object store; datasets lie in folders below it
+    kafka: KafkaConfig = field(default_factory=KafkaConfig)  # for a bus on Kafka
+    s3: S3Config = field(default_factory=S3Config)  # for a store on S3
+    rpc: RpcConfig = field(default_factory=RpcConfig)  # the API
+    member: str  # name of this process among the gateways, the same after a restart
+    bundles: Path  # folder whose folders are the model bundles that jobs may name
+    scratch: Path  # folder for what is put together when a job ends
+    max_wats: int = 100_000  # WATs of one job
+    max_running_jobs: int = 100  # jobs that have not ended; more are refused for the time being
+    reissue_after_seconds: float = 60.0  # silence after which a lost unit is handed out again
+    poll_seconds: float = 0.25  # longest pause between two looks at the ledger while nothing happens
+    sweep_again_seconds: float = 86_400.0  # from a job's end to the last sweep, for what stages wrote late
+    chores_at_once: int = 2  # jobs whose last files are written, or whose leavings are swept, at once
+    admin_host: str = "127.0.0.1"  # address that the admin port listens on; 0.0.0.0 in a container
+    admin_port: int = 0  # port of /metrics, /livez and /readyz; 0 takes any free one
+    log_level: str = "info"  # debug, info, warning or error
+    reason_file: Path | None = None  # where the reason of a final exit is left for a supervisor
     watch_stdin: bool = False  # end when standard input ends: the supervisor is gone
     kill_at: str = ""  # tests only: point:n, ends the process with SIGKILL there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -174,7 +174,8 @@ class JobsLoop:
             if entry.job_id not in self._running:
                 bus = JobBus(self._bus, self._pages)
                 self._running.add(ClusterJob(entry, self._workshop.means(entry, bus), bus))
-        self._running.keep_only({entry.job_id for entry in entries})
+        for job in self._running.keep_only({entry.job_id for entry in entries}):
+            self._show_end(job)
         self._running.is_open = True
 
     def _turn_of(self, job: ClusterJob) -> bool:
@@ -240,6 +241,11 @@ class JobsLoop:
         for job in self._running.jobs():
             if (status := job.status()) is not None:
                 self._sink.show(status)
+
+    def _show_end(self, job: ClusterJob) -> None:
+        entry, status = self._book.get(job.job_id), job.last_status
+        if entry is not None and entry.ended is not None and status is not None:
+            self._sink.show(replace(status, state=entry.ended.state, blocked=""))
 
     def _note_outage(self, error: RetriableError) -> None:
         self._outage.note(error)

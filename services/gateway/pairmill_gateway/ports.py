@@ -22,6 +22,13 @@ class StatusSink(Protocol):
         ...
 
 
+class NoSink:
+    """Shows nothing."""
+
+    def show(self, status: JobStatus) -> None:
+        """Does nothing."""
+
+
 class Finisher(Protocol):
     """Writes what stands when a job has ended."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
-from pairmill.bus.port import TopicPartition
+from pairmill.bus.port import Bus, TopicPartition
 from pairmill.clock import Clock
 
 KEEP_SECONDS: Final = 300.0
 """A sign of life stays for at least so long, and at most twice as long."""
 
 
+@runtime_checkable
 class TrimmableBus(Protocol):
     """What an embedded bus lets its clients do."""
 
@@ -41,3 +42,8 @@ class Retention:
         if before := min(self._mark, needed_from):
             self._bus.trim(self._source, before)
         self._mark, self._marked_at = self._bus.end_offset(self._source), now
+
+
+def retention_of(bus: Bus, source: TopicPartition, clock: Clock) -> Retention | None:
+    """Returns what keeps a partition short, or None for a bus that forgets by itself."""
+    return Retention(bus, source, clock) if isinstance(bus, TrimmableBus) else None

@@ -30,6 +30,8 @@ class RunningJobs:
         """Adds a job."""
         self._jobs[job.job_id] = job
 
-    def keep_only(self, job_ids: Collection[str]) -> None:
-        """Lets the others go."""
+    def keep_only(self, job_ids: Collection[str]) -> list[ClusterJob]:
+        """Lets the others go, and returns them."""
+        gone = [job for job_id, job in self._jobs.items() if job_id not in job_ids]
         self._jobs = {job_id: job for job_id, job in self._jobs.items() if job_id in job_ids}
+        return gone
