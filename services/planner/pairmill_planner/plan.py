@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pairmill.idarrays import Words, starts_of_groups
+from pairmill.placement.place import place
 from pairmill.stage.port import Tally
 from pairmill_planner.candidates import Candidates
 from pairmill_planner.links import read_links
-from pairmill_planner.placement import place
 from pairmill_planner.plan_file import write_plan
 from pairmill_planner.rules import Known, Selection, select
 from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairmill.idarrays import Positions, ascending, words_of
+from pairmill.placement.place import Placement
 from pairmill.schemas import CANDIDATES, DOWNLOAD_ROWS, versioned
 from pairmill.spill import PartitionSpill
 from pairmill_planner.candidates import Candidates
-from pairmill_planner.placement import Placement
 
 _COLUMNS: Final = tuple(CANDIDATES.names)
 _NEW_COUNTERS: Final = ("attempts_used", "retry_round", "retry_after_rounds")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pairmill.idarrays import Flags, Words, ascending, ranks_in_groups, starts_of_groups
-from pairmill_planner.links import Links
+from pairmill.placement.links import Links
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 from pairmill_protos.job.v1.job_pb2 import PlanRules
 

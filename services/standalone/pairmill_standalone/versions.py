@@ -6,33 +6,23 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from pairmill.dataset.derived import DerivedSpec, changes_nothing, refilter, repair
+from pairmill.dataset.derived import changes_nothing, refilter
 from pairmill.dataset.manifest import MANIFEST_NAME
 from pairmill.dataset.reader import Dataset
-from pairmill.dataset.retriable import RETRIABLE_REASONS, retriable_rows
+from pairmill.dataset.retriable import RETRIABLE_REASONS
 from pairmill.errors import ConfigurationError
 from pairmill.ledger.follower import loader
 from pairmill.store.factory import open_store
-from pairmill_gateway.admission import Admission, admit
-from pairmill_standalone.repair import plan_repair
+from pairmill_gateway.new_versions import NewVersion, admit_derived, repair_of
 from pairmill_standalone.workspace import Workspace
 
 REFILTER_STAGES: Final = ("finaliser",)
 REPAIR_STAGES: Final = ("downloader", "inference", "scorer", "finaliser")
 
 _BESIDE: Final = ("report.html",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewVersion:
-    """A job that makes the next version of a dataset."""
-
-    admission: Admission
-    rows: int  # candidates that run again; 0 for a refilter
 
 
 def admit_refilter(workspace: Workspace, settings: Mapping[str, str]) -> NewVersion | None:
@@ -42,7 +32,7 @@ def admit_refilter(workspace: Workspace, settings: Mapping[str, str]) -> NewVers
         derived = refilter(dataset, settings, loader(store))
     if changes_nothing(derived.spec, dataset.manifest.spec()):
         return None
-    return NewVersion(admission=_admitted(derived), rows=0)
+    return NewVersion(admission=admit_derived(derived), rows=0)
 
 
 def admit_repair(
@@ -57,16 +47,7 @@ def admit_repair(
         open_store(workspace.store_url) as store,
         tempfile.TemporaryDirectory(prefix="again-", dir=workspace.state) as folder,
     ):
-        tables = retriable_rows(dataset, reasons, failed=failed)
-        plan = plan_repair(tables, dataset.manifest.spec(), store, Path(folder))
-    if plan is None:
-        return None
-    return NewVersion(admission=_admitted(repair(dataset, plan.tasks)), rows=plan.rows)
-
-
-def _admitted(derived: DerivedSpec) -> Admission:
-    admission = admit(derived.spec, ())
-    return replace(admission, objects=admission.objects | derived.objects)
+        return repair_of(dataset, store, Path(folder), reasons, failed=failed)
 
 
 def fork_dataset(source: Path, out: Path) -> None:

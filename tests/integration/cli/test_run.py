@@ -11,9 +11,10 @@ from pairmill.dataset.audit import audit
 from pairmill.dataset.diff import diff
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import ConfigurationError
+from pairmill_gateway.new_versions import NewVersion
 from pairmill_standalone.run import Run, RunEnd, Status
 from pairmill_standalone.run_options import RunOptions
-from pairmill_standalone.versions import REFILTER_STAGES, NewVersion, admit_refilter
+from pairmill_standalone.versions import REFILTER_STAGES, admit_refilter
 from pairmill_standalone.workspace import Workspace, locked, open_workspace
 
 SETTINGS = {"score.min_similarity.*": "0.3"}

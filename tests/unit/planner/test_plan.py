@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from pairmill.errors import CorruptObjectError, CutOffError, InvalidRecordError, RetriableError
 from pairmill.ids import bucket_of, url_id
+from pairmill.placement.place import part_bucket
 from pairmill.schemas import DOWNLOAD_ROWS
 from pairmill.units import first_bucket_of_range, range_of_bucket, task_partition
 from pairmill_planner.config import PlannerConfig
 from pairmill_planner.handler import PlanHandler
-from pairmill_planner.placement import part_bucket
 from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
 from pairmill_protos.job.v1.job_pb2 import DownloadRules, JobSpec, PlanRules
 from pairmill_protos.unit.v1.unit_pb2 import Stage

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairmill_planner.spread import UNLIMITED, Atoms, admitted_per_unit, assign_units
+from pairmill.placement.spread import UNLIMITED, Atoms, admitted_per_unit, assign_units
 
 
 def assign(domain: list[int], rows: list[int], caps: list[int], unit_rows: int) -> list[int]:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from pairmill.idarrays import Positions, Words, ranks_in_groups, starts_of_groups
 from pairmill.ids import BUCKETS, bucket_of
+from pairmill.placement.links import Links
+from pairmill.placement.spread import Atoms, Numbers, admitted_per_unit, assign_units
 from pairmill.units import first_bucket_of_range, range_of_bucket
-from pairmill_planner.links import Links
-from pairmill_planner.spread import Atoms, Numbers, admitted_per_unit, assign_units
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 
 

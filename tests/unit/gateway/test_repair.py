@@ -12,9 +12,9 @@ from pairmill.ids import bucket_of, sample_id, url_id
 from pairmill.schemas import DOWNLOAD_ROWS
 from pairmill.store.directory import DirectoryStore
 from pairmill.units import first_bucket_of_range, input_digest, range_of_bucket
+from pairmill_gateway.repair import RepairPlan, plan_repair
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import FollowUps, UnitTask
-from pairmill_standalone.repair import RepairPlan, plan_repair
 from tests.fakes.dataset_options import small_spec
 
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pairmill.idarrays import ascending, words_of
+from pairmill.placement.links import Links
+from pairmill.placement.place import Placement, place
 from pairmill.schemas import DOWNLOAD_ROWS, versioned
 from pairmill.spill import PartitionSpill
 from pairmill.store.port import ObjectStore
 from pairmill.units import input_digest, list_key, range_of_bucket
-from pairmill_planner.links import Links
-from pairmill_planner.placement import Placement, place
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import DownloadInput, FollowUps, ObjectRef, Stage, UnitInput, UnitTask
 
