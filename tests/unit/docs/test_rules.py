@@ -1,0 +1,64 @@
+"""Rules ask for what there is, and every alert has a runbook."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pytest
+
+from pairmill_standalone.docs.measures import all_measures
+from tests.conftest import REPOSITORY
+from tests.fakes.prometheus_rules import Rule, all_rules
+
+RULES: Final = all_rules()
+ALERTS: Final = [rule for rule in RULES if rule.kind == "alert"]
+MEASURES: Final = all_measures(REPOSITORY)
+RUNBOOKS: Final = REPOSITORY / "docs" / "runbooks"
+_OWN: Final = re.compile(r"\bpairmill[_:][\w:]+")
+_SELECTED: Final = re.compile(r"\b(pairmill_\w+)\{([^}]*)\}")
+_LABEL: Final = re.compile(r"(\w+)(?:=~|!~|!=|=)\"([^\"]*)\"")
+_BY: Final = re.compile(r"\bby \(([^)]*)\)")
+_OF_THE_SCRAPE: Final = {"service", "member", "instance", "job"}
+_HEADINGS: Final = ("Meaning", "Impact", "Diagnosis", "Remedy")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_rules_ask_for_measures_that_there_are(rule: Rule) -> None:
+    known = {sample for measure in MEASURES for sample in measure.samples()}
+    known |= {recorded.name for recorded in RULES if recorded.kind == "record"}
+    assert set(_OWN.findall(rule.expression)) - known == set()
+    assert _OWN.search(rule.expression) or "up{" in rule.expression
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_rules_select_and_group_by_labels_that_there_are(rule: Rule) -> None:
+    labels = {sample: set(measure.labels) for measure in MEASURES for sample in measure.samples()}
+    for name, selection in _SELECTED.findall(rule.expression):
+        assert {label for label, _ in _LABEL.findall(selection)} <= labels[name] | _OF_THE_SCRAPE
+    known = set.union(*labels.values()) | _OF_THE_SCRAPE | {"le"}
+    grouped = {label.strip() for by in _BY.findall(rule.expression) for label in by.split(",")}
+    assert grouped <= known
+
+
+def test_names_of_rules_are_those_of_their_kind_and_unique() -> None:
+    names = [rule.name for rule in RULES]
+    assert len(set(names)) == len(names) > 30
+    for rule in RULES:
+        form = r"pairmill(:[a-z0-9_]+){1,2}" if rule.kind == "record" else r"Pairmill([A-Z][a-z]+)+"
+        assert re.fullmatch(form, rule.name), rule.name
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_every_alert_has_a_runbook_that_its_index_names(alert: Rule) -> None:
+    page = REPOSITORY / alert.runbook
+    text = page.read_text()
+    assert [word for word in _HEADINGS if f"**{word}.**" not in text] == []
+    assert f"| `{alert.name}` | [" in (RUNBOOKS / "README.md").read_text()
+    assert f"({page.name})" in (RUNBOOKS / "README.md").read_text()
+
+
+def test_every_runbook_is_named_by_the_index() -> None:
+    index = (RUNBOOKS / "README.md").read_text()
+    pages = [page.name for page in RUNBOOKS.glob("*.md") if page.name != "README.md"]
+    assert [page for page in pages if f"({page}" not in index] == []
