@@ -129,8 +129,13 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() != "connection":
                 upstream.putheader(name, value)
         upstream.endheaders()
+        is_read = True
         for block in self._body():
-            upstream.send(block)
+            try:
+                if is_read:
+                    upstream.send(block)
+            except ConnectionError:
+                is_read = False  # the server has answered and wants no more of it
             self._pace(rule, len(block))
         return upstream.getresponse()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +22,7 @@ from minio.datatypes import Object
 from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
 
+from pairmill.clock import Clock, SystemClock
 from pairmill.errors import ConfigurationError, CorruptObjectError, ObjectMissingError
 from pairmill.store.disk import disk_errors
 from pairmill.store.keys import TEMPORARY, check_key, check_prefix
@@ -43,17 +43,16 @@ _READS: Final = 2  # bytes that were damaged on their way are read again, once
 class S3Store:
     """Objects below a prefix of a bucket. Thread-safe; to be opened in the process that uses it."""
 
-    def __init__(
-        self, bucket: str, prefix: str, config: S3Config, *, wait: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, bucket: str, prefix: str, config: S3Config, *, clock: Clock | None = None) -> None:
         """Asks nothing of the endpoint; raises ConfigurationError for settings that cannot be right."""
         if prefix:
             _check_address(prefix)
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._client, self._pool = open_client(bucket, config)
-        self._calls = Calls(endpoint=config.endpoint, bucket=bucket, attempts=config.attempts, wait=wait)
-        self._uploads = Uploads(self._client, bucket, self._calls, config.part_bytes)
+        self._patience = config.read_patience_seconds
+        self._calls = Calls(endpoint=config.endpoint, bucket=bucket, clock=clock or SystemClock())
+        self._uploads = Uploads(self._client, bucket, self._calls, config)
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -140,7 +139,7 @@ class S3Store:
         """Returns size and stored checksum (empty if it carries none), or None if it is absent."""
         name = self._name(key)
         try:
-            found = self._calls.run("read", lambda: self._head(name), name=name)
+            found = self._read(name, lambda: self._head(name))
         except ObjectMissingError:
             self.ping()  # the answer is the same where the bucket is gone
             return None
@@ -152,7 +151,7 @@ class S3Store:
         check_prefix(prefix)
         after: str | None = None
         while True:
-            page = self._calls.run("list", partial(self._page, self._prefix + prefix, after))
+            page = self._run("list", partial(self._page, self._prefix + prefix, after))
             for name, size in page:
                 key = name.removeprefix(self._prefix)
                 if _is_key(key):
@@ -164,10 +163,8 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Removes an object; does nothing if it is absent."""
         name = self._name(key)
-        self._calls.run(
-            "delete",
-            lambda: self._client.remove_object(bucket_name=self._bucket, object_name=name),
-            name=name,
+        self._run(
+            "delete", lambda: self._client.remove_object(bucket_name=self._bucket, object_name=name), name
         )
 
     def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
@@ -177,10 +174,10 @@ class S3Store:
     def ping(self) -> None:
         """Raises RetriableError if the endpoint does not answer, ConfigurationError if it says no."""
         is_there = self._calls.run(
-            "reach", lambda: self._client.bucket_exists(bucket_name=self._bucket), attempts=1
+            "reach", lambda: self._client.bucket_exists(bucket_name=self._bucket), patience=0
         )
         if not is_there:  # an answer to HEAD has no body to say why
-            self._calls.run("list", partial(self._page, self._prefix, None, most=1), attempts=1)
+            self._calls.run("list", partial(self._page, self._prefix, None, most=1), patience=0)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -191,7 +188,10 @@ class S3Store:
         return self._prefix + key
 
     def _read(self, name: str, call: Callable[[], T]) -> T:
-        return self._calls.run("read", call, name=name)
+        return self._run("read", call, name)
+
+    def _run(self, operation: str, call: Callable[[], T], name: str = "") -> T:
+        return self._calls.run(operation, call, name=name, patience=self._patience)
 
     def _head(self, name: str) -> Object:
         return self._client.stat_object(bucket_name=self._bucket, object_name=name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import count
 from typing import Final, TypeVar
 
-from pairmill.errors import PairmillError, RetriableError
-from pairmill.store.s3_errors import VENDOR_ERRORS, Call, CredentialsRefusedError, translate
+from pairmill.clock import Clock
+from pairmill.errors import NoSpaceError, PairmillError, RetriableError
+from pairmill.store.s3_errors import VENDOR_ERRORS, Call, CredentialsRefusedError, UploadGoneError, translate
 
 T = TypeVar("T")
 
@@ -18,30 +20,31 @@ _LONGEST_PAUSE_SECONDS: Final = 10.0
 class Calls:
     """Runs calls against one bucket. Thread-safe."""
 
-    def __init__(self, *, endpoint: str, bucket: str, attempts: int, wait: Callable[[float], None]) -> None:
+    def __init__(self, *, endpoint: str, bucket: str, clock: Clock) -> None:
         self._endpoint = endpoint
         self._bucket = bucket
-        self._attempts = attempts
-        self._wait = wait
+        self._clock = clock
         self._allowed: set[str] = set()
 
-    def run(self, operation: str, call: Callable[[], T], *, name: str = "", attempts: int | None = None) -> T:
+    def run(self, operation: str, call: Callable[[], T], *, patience: float, name: str = "") -> T:
         """Returns what a call returns; raises the errors of the port, each with its cause.
 
-        Every call is one that may be repeated, whatever became of it before.
+        No try begins later than `patience` seconds after the first one. Every call is one that may be
+        repeated, whatever became of it before.
         """
-        for attempt in range(1, (attempts or self._attempts) + 1):
+        deadline = self._clock.monotonic() + patience
+        for attempt in count(1):
             try:
                 result = call()
             except VENDOR_ERRORS as error:
-                failure = self._failure(error, operation, name)
-                if not isinstance(failure, RetriableError) or attempt == (attempts or self._attempts):
+                failure, pause = self._failure(error, operation, name), pause_seconds(attempt)
+                if not _may_pass(failure) or self._clock.monotonic() + pause > deadline:
                     raise failure from error
-                self._wait(pause_seconds(attempt))
+                self._clock.sleep(pause)
             else:
                 self._allowed.add(operation)
                 return result
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        raise AssertionError("unreachable: the loop ends with a result or an error")
 
     def _failure(self, error: Exception, operation: str, name: str) -> PairmillError:
         failure = translate(
@@ -53,7 +56,12 @@ class Calls:
         return failure
 
 
+def _may_pass(failure: PairmillError) -> bool:
+    """Whether to try again. Room does not come by itself: whoever called has to say that there is none."""
+    return isinstance(failure, RetriableError) and not isinstance(failure, NoSpaceError | UploadGoneError)
+
+
 def pause_seconds(attempt: int) -> float:
     """Returns how long to wait after a failed attempt, counted from 1: doubling, half of it by chance."""
-    pause: float = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+    pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 10))
     return pause * random.uniform(0.5, 1.0)

@@ -41,13 +41,14 @@ _ELSEWHERE: Final = frozenset(
     {"AuthorizationHeaderMalformed", "BadRequest", "IllegalLocationConstraintException"}
     | {"PermanentRedirect", "Redirect", "TemporaryRedirect"}
 )
+_NO_UPLOAD: Final = "NoSuchUpload"
 _ARCHIVED: Final = "InvalidObjectState"
 _FULL: Final = frozenset(
     {"InsufficientStorage", "NoSpaceLeftOnDevice", "QuotaExceeded", "StorageFull"}
     | {"XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
 )
 _PASSING: Final = frozenset(
-    {"BadDigest", "IncompleteBody", "InternalError", "NoSuchUpload", "OperationAborted", "RequestTimeout"}
+    {"BadDigest", "IncompleteBody", "InternalError", "OperationAborted", "RequestTimeout"}
     | {"RequestTimeTooSkewed", "ServiceUnavailable", "SlowDown", "XAmzContentSHA256Mismatch"}
 )
 _PASSING_STATUS: Final = frozenset({408, 409, 425, 429})
@@ -57,6 +58,10 @@ _NOT_IMPLEMENTED: Final = 501
 
 class CredentialsRefusedError(ConfigurationError):
     """The endpoint does not accept these credentials, or not for this call."""
+
+
+class UploadGoneError(RetriableError):
+    """An upload in parts was aborted by someone else: it may work from the beginning, not from here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,8 @@ def _of_code(code: str, status: int, message: str, call: Call) -> PairmillError:
         )
     if code in _FULL:
         return NoSpaceError(f"no room to {call}: {said}")
+    if code == _NO_UPLOAD:
+        return UploadGoneError(f"could not {call}: the upload was aborted meanwhile")
     if code in _PASSING:
         return RetriableError(f"could not {call}: {said}")
     if code in _ELSEWHERE:

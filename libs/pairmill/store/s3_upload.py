@@ -11,7 +11,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 from minio import Minio
 from minio.datatypes import ListMultipartUploadsResult, Part
@@ -19,6 +19,9 @@ from minio.error import S3Error, ServerError
 
 from pairmill.errors import ConfigurationError, PairmillError, RetriableError
 from pairmill.store.s3_calls import Calls
+from pairmill.store.settings import S3Config
+
+T = TypeVar("T")
 
 CHECKSUM: Final = "sha256"
 CHECKSUM_HEADER: Final = f"x-amz-meta-{CHECKSUM}"
@@ -31,11 +34,12 @@ _PAGE: Final = 1000
 class Uploads:
     """Writes objects of one bucket. Thread-safe."""
 
-    def __init__(self, client: Minio, bucket: str, calls: Calls, part_bytes: int) -> None:
+    def __init__(self, client: Minio, bucket: str, calls: Calls, config: S3Config) -> None:
         self._client = client
         self._bucket = bucket
         self._calls = calls
-        self._part_bytes = part_bytes
+        self._part_bytes = config.part_bytes
+        self._patience = config.write_patience_seconds
 
     def write(self, name: str, source: BinaryIO, size: int, digest: bytes) -> None:
         """Stores `size` bytes of a stream under a name; they are there, durably, on return.
@@ -49,15 +53,17 @@ class Uploads:
 
     def abandon(self, prefix: str, is_own: Callable[[str], bool]) -> int:
         """Aborts uploads in parts that were begun and not ended; returns how many."""
-        aborted, marker = 0, ""
+        aborted: set[str] = set()
+        marker = ""
         while True:
-            page = self._calls.run("list uploads", partial(self._page, prefix, marker))
-            own = [each for each in page.uploads if is_own(each.object_name)]
-            for upload in own:
-                self._abort(upload.object_name, upload.upload_id or "")
-            aborted += len(own)
+            page = self._run("list uploads", partial(self._page, prefix, marker))
+            found = [(each.object_name, each.upload_id or "") for each in page.uploads]
+            own = [(name, upload) for name, upload in found if upload not in aborted and is_own(name)]
+            for name, upload in own:
+                self._abort(name, upload)
+            aborted.update(upload for _, upload in own)
             if not page.is_truncated:
-                return aborted
+                return len(aborted)
             if not own:  # else the same page again: a name may have more uploads than it held
                 marker = page.next_key_marker or ""
 
@@ -67,7 +73,7 @@ class Uploads:
         )
 
     def _write_at_once(self, name: str, data: bytes, digest: bytes) -> None:
-        result = self._calls.run(
+        result = self._run(
             "write",
             lambda: self._client.put_object(
                 bucket_name=self._bucket,
@@ -77,7 +83,7 @@ class Uploads:
                 metadata={CHECKSUM: digest.hex()},
                 part_size=self._part_bytes,
             ),
-            name=name,
+            name,
         )
         if not result.etag:
             raise ConfigurationError(
@@ -85,21 +91,21 @@ class Uploads:
             )
 
     def _write_in_parts(self, name: str, source: BinaryIO, size: int, digest: bytes) -> None:
-        upload = self._calls.run(
+        upload = self._run(
             "begin",
             lambda: self._client._create_multipart_upload(
                 self._bucket,
                 name,
                 {"Content-Type": "application/octet-stream", CHECKSUM_HEADER: digest.hex()},
             ),
-            name=name,
+            name,
         )
         try:
             parts = [self._write_part(name, upload, *part) for part in self._cut(source, size)]
             self._complete(name, upload, parts, digest)
         except BaseException:
             with contextlib.suppress(PairmillError):  # the janitor finds what is left
-                self._abort(name, upload, attempts=1)
+                self._abort(name, upload, patience=0)
             raise
 
     def _cut(self, source: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
@@ -108,10 +114,10 @@ class Uploads:
             yield number, _read(source, min(step, size - start))
 
     def _write_part(self, name: str, upload: str, number: int, data: bytes) -> Part:
-        etag = self._calls.run(
+        etag = self._run(
             "write",
             lambda: self._client._upload_part(self._bucket, name, data, None, upload, number),
-            name=name,
+            name,
         )
         return Part(number, etag)
 
@@ -126,7 +132,7 @@ class Uploads:
             if not result.etag:  # an error may come with status 200 here
                 raise ServerError(f"the upload of {name} was not completed", 500)
 
-        self._calls.run("complete", complete, name=name)
+        self._run("complete", complete, name)
 
     def _is_there(self, name: str, digest: bytes) -> bool:
         try:
@@ -137,7 +143,7 @@ class Uploads:
             raise
         return found.metadata is not None and found.metadata.get(CHECKSUM_HEADER) == digest.hex()
 
-    def _abort(self, name: str, upload: str, attempts: int | None = None) -> None:
+    def _abort(self, name: str, upload: str, patience: float | None = None) -> None:
         def abort() -> None:
             try:
                 self._client._abort_multipart_upload(self._bucket, name, upload)
@@ -145,7 +151,11 @@ class Uploads:
                 if error.code != "NoSuchUpload":
                     raise
 
-        self._calls.run("abort", abort, name=name, attempts=attempts)
+        self._run("abort", abort, name, patience)
+
+    def _run(self, operation: str, call: Callable[[], T], name: str = "", patience: float | None = None) -> T:
+        limit = self._patience if patience is None else patience
+        return self._calls.run(operation, call, name=name, patience=limit)
 
 
 def _read(source: BinaryIO, size: int) -> bytes:

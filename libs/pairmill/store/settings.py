@@ -22,14 +22,17 @@ class S3Config:
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 30.0
     part_bytes: int = 16 * 2**20  # size of the parts of large objects, at least 5 MiB
-    attempts: int = 6  # tries of one call, some 12 s apart in all, before the store counts as away
+    read_patience_seconds: float = 20.0  # for how long a read is tried again before the store is away
+    write_patience_seconds: float = 120.0  # the same of a write, with which a unit's work is at stake
     connections: int = 8  # connections kept open
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that no endpoint takes."""
         if not MIN_PART_BYTES <= self.part_bytes <= MAX_PART_BYTES:
             raise ValueError(f"part_bytes is {MIN_PART_BYTES} to {MAX_PART_BYTES}, not {self.part_bytes}")
-        if min(self.attempts, self.connections) < 1:
-            raise ValueError("attempts and connections are at least 1")
+        if self.connections < 1:
+            raise ValueError("connections is at least 1")
         if min(self.connect_timeout_seconds, self.read_timeout_seconds) <= 0:
             raise ValueError("connect_timeout_seconds and read_timeout_seconds are above 0")
+        if min(self.read_patience_seconds, self.write_patience_seconds) < 0:
+            raise ValueError("read_patience_seconds and write_patience_seconds are 0 or more")

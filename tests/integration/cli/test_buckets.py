@@ -85,7 +85,7 @@ def test_an_unknown_version_in_a_bucket_is_a_wrong_request(call: Call, address: 
         ("s3://no-such-bucket/a", {}, "store_url: there is no bucket no-such-bucket"),
         ("s3://{bucket}/a", {"ENDPOINT": ""}, "PAIRMILL_S3__ENDPOINT: is not set"),
         ("s3://{bucket}/a", {"CREDENTIALS_FILE": ""}, "PAIRMILL_S3__CREDENTIALS_FILE"),
-        ("s3://{bucket}/a", {"ATTEMPTS": "many"}, "PAIRMILL_S3__ATTEMPTS: 'many' is no whole number"),
+        ("s3://{bucket}/a", {"CONNECTIONS": "many"}, "PAIRMILL_S3__CONNECTIONS: 'many' is no whole number"),
     ],
 )
 def test_what_is_wrong_with_an_address_is_said(
@@ -107,7 +107,7 @@ def test_an_endpoint_that_is_away_is_no_finding(
     call: Call, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAIRMILL_S3__ENDPOINT", "http://127.0.0.1:1")
-    monkeypatch.setenv("PAIRMILL_S3__ATTEMPTS", "1")
+    monkeypatch.setenv("PAIRMILL_S3__READ_PATIENCE_SECONDS", "0")
     result = call("audit", f"s3://{bucket}/a")
     assert result.exit_code == 1
     assert "RetriableError: could not read" in result.stderr

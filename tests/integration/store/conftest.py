@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from deploy.local.s3 import S3Server
 from pairmill.store.s3 import S3Store
 from pairmill.store.settings import MIN_PART_BYTES, S3Config
+from tests.fakes.clock import ManualClock
 from tests.fakes.fault_proxy import FaultProxy
 
 
@@ -45,13 +46,32 @@ def config(proxy: FaultProxy, s3_server: S3Server) -> S3Config:
     )
 
 
+class PausesClock(ManualClock):
+    """Notes what would have been waited for, and tells others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+        self.on_pause: Callable[[int], object] = lambda number: number
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.pauses.append(seconds)
+        self.on_pause(len(self.pauses))
+
+
 @pytest.fixture
-def pauses() -> list[float]:
+def clock() -> PausesClock:
+    return PausesClock()
+
+
+@pytest.fixture
+def pauses(clock: PausesClock) -> list[float]:
     """How long the store would have waited before each further try."""
-    return []
+    return clock.pauses
 
 
 @pytest.fixture
-def store(bucket: str, config: S3Config, pauses: list[float]) -> Iterator[S3Store]:
-    with S3Store(bucket, "some/prefix", config, wait=pauses.append) as store:
+def store(bucket: str, config: S3Config, clock: PausesClock) -> Iterator[S3Store]:
+    with S3Store(bucket, "some/prefix", config, clock=clock) as store:
         yield store

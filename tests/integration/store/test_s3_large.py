@@ -23,6 +23,7 @@ from tests.bench.processes import read_process
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.fault_rules import Rule
 from tests.fakes.processes import Child, wait_until
+from tests.integration.store.conftest import PausesClock
 
 MEGABYTE = 10**6
 
@@ -110,15 +111,16 @@ def test_g1_a_killed_writer_leaves_no_object_and_its_upload_goes_with_the_janito
         assert store.abandon_uploads(lambda key: "j1." in key) == 0
 
 
-def test_a17_a_full_store_has_no_space(small_disk: Path, config: S3Config, pauses: list[float]) -> None:
+def test_a17_a_full_store_has_no_space(small_disk: Path, config: S3Config, clock: PausesClock) -> None:
     with S3Server(small_disk / "s3") as server:
         server.make_bucket("small")
         full = replace(config, endpoint=server.endpoint, credentials_file=server.credentials_file)
-        with S3Store("small", "", full, wait=pauses.append) as store:
+        with S3Store("small", "", full, clock=clock) as store:
             store.put("fits", b"x" * 500_000)
             for size in (4_000_000, 2 * MIN_PART_BYTES):
                 with pytest.raises(NoSpaceError, match="no room"):
                     store.put("large", b"x" * size)
+            assert clock.pauses == [], "room does not come by itself"
             assert [each.key for each in store.list("")] == ["fits"]
             store.delete("fits")
             store.put("large", b"x" * 1_000_000)

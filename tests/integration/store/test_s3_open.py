@@ -19,6 +19,7 @@ from pairmill.store.s3 import S3Store
 from pairmill.store.settings import S3Config
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.fault_rules import Rule
+from tests.integration.store.conftest import PausesClock
 
 
 def write_credentials(path: Path, access_key: str, secret_key: str) -> Path:
@@ -73,7 +74,12 @@ def test_settings_that_cannot_be_right_are_named(url: str, changes: dict[str, ob
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PART_BYTES", "1000000"), ("ATTEMPTS", "0"), ("CONNECTIONS", "0"), ("READ_TIMEOUT_SECONDS", "0")],
+    [
+        ("PART_BYTES", "1000000"),
+        ("WRITE_PATIENCE_SECONDS", "-1"),
+        ("CONNECTIONS", "0"),
+        ("READ_TIMEOUT_SECONDS", "0"),
+    ],
 )
 def test_values_out_of_range_are_named(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=variable.lower()):
@@ -96,28 +102,28 @@ def test_a_file_without_credentials_is_named_and_not_quoted(
 
 
 def test_a_missing_bucket_is_named_whatever_is_asked(
-    config: S3Config, tmp_path: Path, pauses: list[float]
+    config: S3Config, tmp_path: Path, clock: PausesClock
 ) -> None:
-    with S3Store("no-such-bucket", "p", config, wait=pauses.append) as store:
+    with S3Store("no-such-bucket", "p", config, clock=clock) as store:
         for call in all_calls(store, tmp_path):
             with pytest.raises(ConfigurationError, match="store_url: there is no bucket no-such-bucket"):
                 call()
-    assert pauses == []
+    assert clock.pauses == []
 
 
 @pytest.mark.parametrize("whose", ["another user", "another secret", "nobody"])
 def test_wrong_credentials_are_named_whatever_is_asked(
-    bucket: str, config: S3Config, s3_server: S3Server, tmp_path: Path, pauses: list[float], whose: str
+    bucket: str, config: S3Config, s3_server: S3Server, tmp_path: Path, clock: PausesClock, whose: str
 ) -> None:
     access_key = s3_server.credentials.access_key if whose == "another secret" else "unknown"
     path = write_credentials(tmp_path / "credentials.json", access_key, "wrong-secret")
     wrong = replace(config, credentials_file=None if whose == "nobody" else path)
-    with S3Store(bucket, "", wrong, wait=pauses.append) as store:
+    with S3Store(bucket, "", wrong, clock=clock) as store:
         for call in all_calls(store, tmp_path):
             with pytest.raises(ConfigurationError, match="PAIRMILL_S3__CREDENTIALS_FILE") as caught:
                 call()
             assert "wrong-secret" not in str(caught.value)
-    assert pauses == []
+    assert clock.pauses == []
 
 
 def test_a_wrong_region_is_named(bucket: str, config: S3Config) -> None:
@@ -169,58 +175,57 @@ def test_what_is_no_endpoint_is_named(website: str, config: S3Config) -> None:
 
 @pytest.mark.parametrize("website", [502], indirect=True)
 def test_a_gateway_before_the_endpoint_may_recover(website: str, config: S3Config) -> None:
-    store = S3Store("bucket", "", replace(config, endpoint=website, attempts=1))
+    store = S3Store("bucket", "", replace(config, endpoint=website, write_patience_seconds=0))
     with store, pytest.raises(RetriableError):
         store.put("a", b"x")
 
 
 def test_g5_credentials_that_are_replaced_in_a_run_are_read_again(
-    make_s3: Callable[[], S3Server], config: S3Config, tmp_path: Path
+    make_s3: Callable[[], S3Server], config: S3Config, clock: PausesClock, tmp_path: Path
 ) -> None:
     """The server knows the new ones before the file has them."""
     server = make_s3()
     server.make_bucket("rotated")
     old, new = server.credentials, Credentials("new-user", "new-secret-of-the-user")
     path = write_credentials(tmp_path / "credentials.json", old.access_key, old.secret_key)
-    waited: list[float] = []
 
-    def wait(seconds: float) -> None:
-        waited.append(seconds)
-        if len(waited) == 2:
+    def replace_file(pause: int) -> None:
+        if pause == 2:
             path.write_text("{")  # half of a file
-        if len(waited) == 3:
+        if pause == 3:
             write_credentials(path, new.access_key, new.secret_key)
 
+    clock.on_pause = replace_file
     rotating = replace(config, endpoint=server.endpoint, credentials_file=path)
-    with S3Store("rotated", "", rotating, wait=wait) as store:
+    with S3Store("rotated", "", rotating, clock=clock) as store:
         store.put("before", b"x")
         server.credentials = new
         server.restart()
         store.put("after", b"y")
         assert store.get("before") == b"x"
-    assert len(waited) >= 3
+    assert len(clock.pauses) >= 3
 
 
 def test_g5_credentials_that_expire_are_waited_for(
-    bucket: str, config: S3Config, proxy: FaultProxy, pauses: list[float]
+    bucket: str, config: S3Config, proxy: FaultProxy, clock: PausesClock
 ) -> None:
-    with S3Store(bucket, "", config, wait=pauses.append) as store:
+    with S3Store(bucket, "", config, clock=clock) as store:
         store.put("a", b"x")
         proxy.add(Rule(do="refuse", code="ExpiredToken", times=None))
         with pytest.raises(RetriableError, match=r"CREDENTIALS_FILE.*expired"):
             store.put("b", b"x")
-        assert len(pauses) == 5
+        assert 100 < sum(clock.pauses) <= 120
 
 
 def test_what_a_policy_never_allowed_is_named(
-    bucket: str, config: S3Config, proxy: FaultProxy, pauses: list[float]
+    bucket: str, config: S3Config, proxy: FaultProxy, clock: PausesClock
 ) -> None:
-    with S3Store(bucket, "", config, wait=pauses.append) as store:
+    with S3Store(bucket, "", config, clock=clock) as store:
         store.put("a", b"x")
         proxy.add(Rule(do="refuse", method="DELETE", code="AccessDenied", times=None))
         with pytest.raises(ConfigurationError, match="may not delete a"):
             store.delete("a")
-    assert pauses == []
+    assert clock.pauses == []
 
 
 def test_an_object_that_another_tool_copied_is_compared_with_the_digest_given(

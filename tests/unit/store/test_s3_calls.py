@@ -8,8 +8,10 @@ import pytest
 import urllib3
 from minio.error import S3Error, ServerError
 
-from pairmill.errors import ConfigurationError, ObjectMissingError, RetriableError
+from pairmill.errors import ConfigurationError, NoSpaceError, ObjectMissingError, RetriableError
 from pairmill.store.s3_calls import Calls, pause_seconds
+from pairmill.store.s3_errors import UploadGoneError
+from tests.fakes.clock import ManualClock
 
 
 class Endpoint:
@@ -31,51 +33,75 @@ def failure(code: str, status: int) -> S3Error:
 
 
 @pytest.fixture
-def pauses() -> list[float]:
-    return []
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def calls(pauses: list[float]) -> Calls:
-    return Calls(endpoint="https://s3.example.org", bucket="bucket", attempts=4, wait=pauses.append)
+def calls(clock: ManualClock) -> Calls:
+    return Calls(endpoint="https://s3.example.org", bucket="bucket", clock=clock)
 
 
-def test_what_passes_is_tried_again(calls: Calls, pauses: list[float]) -> None:
-    assert calls.run("read", Endpoint(failure("SlowDown", 503), ServerError("x", 500))) == 3
-    assert len(pauses) == 2
+def test_what_passes_is_tried_again(calls: Calls) -> None:
+    assert calls.run("read", Endpoint(failure("SlowDown", 503), ServerError("x", 500)), patience=5) == 3
 
 
-def test_attempts_are_bounded_and_the_cause_is_kept(calls: Calls, pauses: list[float]) -> None:
-    endpoint = Endpoint(*[ServerError("x", 500)] * 9)
+def test_patience_is_bounded_and_the_cause_is_kept(calls: Calls, clock: ManualClock) -> None:
+    endpoint = Endpoint(*[ServerError("x", 500)] * 99)
     with pytest.raises(RetriableError) as caught:
-        calls.run("read", endpoint)
-    assert (endpoint.asked, len(pauses)) == (4, 3)
+        calls.run("read", endpoint, patience=60)
+    assert 50 <= clock.monotonic() <= 60
     assert isinstance(caught.value.__cause__, ServerError)
+
+
+def test_the_time_that_tries_take_counts(calls: Calls, clock: ManualClock) -> None:
+    asked = []
+
+    def hangs() -> None:
+        asked.append(clock.monotonic())
+        clock.sleep(30)
+        raise ServerError("x", 504)
+
+    with pytest.raises(RetriableError):
+        calls.run("read", hangs, patience=20)
+    assert len(asked) == 1
+
+
+def test_without_patience_there_is_one_try(calls: Calls, clock: ManualClock) -> None:
+    endpoint = Endpoint(ServerError("x", 500))
+    with pytest.raises(RetriableError):
+        calls.run("reach", endpoint, patience=0)
+    assert (endpoint.asked, clock.monotonic()) == (1, 0)
 
 
 @pytest.mark.parametrize(
     ("error", "wanted"),
-    [(failure("NoSuchKey", 404), ObjectMissingError), (failure("AccessDenied", 403), ConfigurationError)],
+    [
+        (failure("NoSuchKey", 404), ObjectMissingError),
+        (failure("AccessDenied", 403), ConfigurationError),
+        (failure("QuotaExceeded", 403), NoSpaceError),
+        (failure("NoSuchUpload", 404), UploadGoneError),
+    ],
 )
 def test_what_does_not_pass_is_not(calls: Calls, error: S3Error, wanted: type[Exception]) -> None:
     endpoint = Endpoint(error)
     with pytest.raises(wanted):
-        calls.run("read", endpoint)
+        calls.run("read", endpoint, patience=60)
     assert endpoint.asked == 1
 
 
 def test_g5_credentials_that_were_good_for_a_call_are_tried_again(calls: Calls) -> None:
-    calls.run("read", Endpoint())
-    assert calls.run("read", Endpoint(failure("ExpiredToken", 400))) == 2
+    calls.run("read", Endpoint(), patience=60)
+    assert calls.run("read", Endpoint(failure("ExpiredToken", 400)), patience=60) == 2
     with pytest.raises(ConfigurationError):
-        calls.run("write", Endpoint(failure("AccessDenied", 403)))
+        calls.run("write", Endpoint(failure("AccessDenied", 403)), patience=60)
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RetriableError("x")])
 def test_an_error_of_our_own_is_passed_on_as_it_is(calls: Calls, error: Exception) -> None:
     endpoint: Callable[[], int] = Endpoint(error)
     with pytest.raises(type(error)) as caught:
-        calls.run("read", endpoint)
+        calls.run("read", endpoint, patience=60)
     assert caught.value is error
 
 

@@ -21,7 +21,7 @@ from pairmill.errors import (
     PairmillError,
     RetriableError,
 )
-from pairmill.store.s3_errors import VENDOR_ERRORS, Call, CredentialsRefusedError, translate
+from pairmill.store.s3_errors import VENDOR_ERRORS, Call, CredentialsRefusedError, UploadGoneError, translate
 
 CALL: Final = Call(endpoint="https://s3.example.org", bucket="bucket", operation="read", name="p/key")
 POOL: Final = urllib3.HTTPConnectionPool("s3.example.org")
@@ -54,7 +54,7 @@ CODES: Final[dict[tuple[str | None, int], type[PairmillError]]] = {
     ("BadDigest", 400): RetriableError,
     ("IncompleteBody", 400): RetriableError,
     ("XAmzContentSHA256Mismatch", 400): RetriableError,
-    ("NoSuchUpload", 404): RetriableError,
+    ("NoSuchUpload", 404): UploadGoneError,
     ("TooManyRequests", 429): RetriableError,
     ("AnythingElse", 500): RetriableError,
     ("AnythingElse", 504): RetriableError,
