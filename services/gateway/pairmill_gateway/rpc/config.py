@@ -33,7 +33,8 @@ class RpcConfig:
     max_deadline_seconds: float = 60.0  # longest deadline of a call
     max_watch_seconds: float = 3600.0  # longest deadline of a stream
     max_message_bytes: int = 16 * 2**20  # largest request; a job of 100,000 WATs fits
-    threads: int = 8  # calls at work at once, streams apart
+    threads: int = 64  # calls at work at once, streams apart
+    max_calls_per_caller: int = 32  # calls of one token at work at once
     max_streams: int = 100  # streams open at once; each has a thread
     max_streams_per_caller: int = 20  # streams of one token open at once
     max_calls_per_connection: int = 100  # calls open at once on one connection
@@ -47,7 +48,13 @@ class RpcConfig:
         for name in ("max_deadline_seconds", "max_watch_seconds", "max_connection_age_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} has to be above 0")
-        for name in ("max_message_bytes", "threads", "max_streams", "max_streams_per_caller"):
+        for name in (
+            "max_message_bytes",
+            "threads",
+            "max_calls_per_caller",
+            "max_streams",
+            "max_streams_per_caller",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} has to be at least 1")
 

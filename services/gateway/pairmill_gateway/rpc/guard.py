@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any, TypeAlias
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, TypeAlias
 
 import grpc
 import structlog
@@ -22,15 +23,18 @@ from pairmill_gateway.rpc.gates import (
 )
 from pairmill_gateway.rpc.methods import METHODS, Method
 from pairmill_gateway.rpc.metrics import RpcMetrics
+from pairmill_gateway.rpc.places import Shares
 from pairmill_gateway.rpc.ports import Caller
 from pairmill_gateway.rpc.refusals import DETAILS_KEY, RefusedError, details_of, refusal_of
-from pairmill_gateway.rpc.streams import StreamPlaces
 from pairmill_gateway.rpc.tokens import TokenBook
 
 log = structlog.get_logger(__name__)
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Answers: TypeAlias = Iterator[bytes]
+
+PROBE_SECONDS: Final = 5.0
+"""How long a health check may take to say what it asks."""
 
 
 class Guard(grpc.ServerInterceptor):
@@ -42,11 +46,11 @@ class Guard(grpc.ServerInterceptor):
     """
 
     def __init__(
-        self, config: RpcConfig, tokens: TokenBook, places: StreamPlaces, metrics: RpcMetrics, clock: Clock
+        self, config: RpcConfig, tokens: TokenBook, shares: Shares, metrics: RpcMetrics, clock: Clock
     ) -> None:
         self._config = config
         self._tokens = tokens
-        self._places = places
+        self._shares = shares
         self._metrics = metrics
         self._clock = clock
 
@@ -78,8 +82,9 @@ class Guard(grpc.ServerInterceptor):
                     if not context.add_callback(call.ended.set):
                         code = grpc.StatusCode.CANCELLED
                         return
-                    if method.is_stream:
-                        stack.enter_context(self._places.taken(call))
+                    stack.enter_context(self._shares.for_method(method).taken(call))
+                    if method.role is None:
+                        stack.enter_context(_cut_off_after(PROBE_SECONDS, context))
                     enter_call(call)
                     yield from _answers(inner, self._sized(requests, method), context)
             except GeneratorExit:
@@ -111,6 +116,18 @@ class Guard(grpc.ServerInterceptor):
         for request in requests:
             check_size(len(request), method, self._config)
             yield request
+
+
+@contextmanager
+def _cut_off_after(seconds: float, context: grpc.ServicerContext) -> Iterator[None]:
+    """Cancels a call that takes longer: one that needs no deadline may have none."""
+    timer = threading.Timer(seconds, context.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _answers(inner: Handler, requests: Iterator[bytes], context: grpc.ServicerContext) -> Answers:

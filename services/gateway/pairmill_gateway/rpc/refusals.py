@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,8 +28,11 @@ BAD_REQUEST_URL: Final = "type.googleapis.com/google.rpc.BadRequest"
 INTERNAL_TEXT: Final = "the gateway failed; its log has the request's id"
 MAX_VIOLATIONS: Final = 20
 
-_MAX_TEXT: Final = 500
-"""Characters of a text; all of a refusal has to fit into the 8 KiB of metadata that gRPC allows."""
+_MAX_TEXT_BYTES: Final = 500
+_MAX_FIELD_BYTES: Final = 80
+_MAX_VIOLATION_BYTES: Final = 2000
+"""All of a refusal has to fit into the 8 KiB of metadata that gRPC allows: the text, which takes three
+times its bytes where it is not plain, and the details with the text once more, in base 64."""
 
 _FIELD: Final = re.compile(r"^([A-Za-z_][\w.\-\[\]]*): (.+)$")
 
@@ -56,9 +59,9 @@ class InvalidRequestError(RefusedError):
     """A request with everything that is wrong with it."""
 
     def __init__(self, violations: Sequence[Violation]) -> None:
-        shown = list(violations[:MAX_VIOLATIONS])
-        if len(violations) > MAX_VIOLATIONS:
-            rest = len(violations) - MAX_VIOLATIONS
+        shown = [*_as_many_as_fit(violations)]
+        if len(violations) > len(shown):
+            rest = len(violations) - len(shown)
             shown.append(Violation(field="request", description=f"and {rest:,} more problems"))
         text = "; ".join(f"{one.field}: {one.description}" for one in shown)
         super().__init__(grpc.StatusCode.INVALID_ARGUMENT, _cut(text), shown)
@@ -96,7 +99,7 @@ def violations_of(text: str) -> list[Violation]:
     for line in filter(None, text.splitlines()):
         named = _FIELD.match(line)
         field, description = (named[1], named[2]) if named else ("request", line)
-        found.append(Violation(field=field, description=_cut(description)))
+        found.append(Violation(field=field, description=description))
     return found
 
 
@@ -113,5 +116,19 @@ def details_of(refusal: RefusedError) -> bytes:
     return status.SerializeToString()
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+def _as_many_as_fit(violations: Sequence[Violation]) -> Iterator[Violation]:
+    left = _MAX_VIOLATION_BYTES
+    for one in violations[:MAX_VIOLATIONS]:
+        cut = Violation(field=_cut(one.field, _MAX_FIELD_BYTES), description=_cut(one.description))
+        left -= len(cut.field.encode()) + len(cut.description.encode())
+        if left < 0:
+            return
+        yield cut
+
+
+def _cut(text: str, most: int = _MAX_TEXT_BYTES) -> str:
+    """Returns the beginning of a text, in at most so many bytes of UTF-8; what is no text is replaced."""
+    data = text.encode(errors="replace")
+    if len(data) <= most:
+        return data.decode()
+    return data[: most - 3].decode(errors="ignore") + "…"

@@ -29,8 +29,8 @@ from pairmill_gateway.rpc.methods import (
     UNIT_SERVICE,
 )
 from pairmill_gateway.rpc.metrics import RpcMetrics
+from pairmill_gateway.rpc.places import Shares, threads_of
 from pairmill_gateway.rpc.ports import Audits, Jobs, Standings
-from pairmill_gateway.rpc.streams import StreamPlaces
 from pairmill_gateway.rpc.tls import server_credentials
 from pairmill_gateway.rpc.tokens import TokenBook
 from pairmill_gateway.rpc.unit_service import UnitRpc
@@ -42,7 +42,8 @@ SERVICES: Final = (JOB_SERVICE, AUDIT_SERVICE, UNIT_SERVICE, HEALTH_SERVICE, REF
 
 _KEEPALIVE_MS: Final = 30_000
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
-_WAITING_PER_THREAD: Final = 4
+_CALLS_PER_THREAD: Final = 2
+"""Calls at once, those included that wait to be turned away."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,15 +71,15 @@ class RpcServer:
         self._config = config
         self._clock = clock
         self._health = Health(SERVICES)
-        self._places = StreamPlaces(most=config.max_streams, most_per_caller=config.max_streams_per_caller)
-        metrics = RpcMetrics(registry, [*METHODS, "other"], lambda: self._places.open)
-        guard = Guard(config, TokenBook(config.tokens_file, clock), self._places, metrics, clock)
-        self._pool = ThreadPoolExecutor(config.threads + config.max_streams, thread_name_prefix="rpc")
+        self._shares = Shares.of(config)
+        metrics = RpcMetrics(registry, [*METHODS, "other"], lambda: self._shares.streams.taken_now)
+        guard = Guard(config, TokenBook(config.tokens_file, clock), self._shares, metrics, clock)
+        self._pool = ThreadPoolExecutor(threads_of(config), thread_name_prefix="rpc")
         self._server = grpc.server(
             self._pool,
             interceptors=[guard],
             options=server_options(config),
-            maximum_concurrent_rpcs=config.max_streams + config.threads * (1 + _WAITING_PER_THREAD),
+            maximum_concurrent_rpcs=threads_of(config) * _CALLS_PER_THREAD,
         )
         _add_services(self._server, backends, self._health)
         self.port = _bind(self._server, config)
@@ -109,7 +110,7 @@ class RpcServer:
     def drain(self) -> None:
         """Says NOT_SERVING and lets streams end; calls are still taken. May be called more than once."""
         self._health.stop()
-        self._places.end_all()
+        self._shares.streams.end_all()
 
 
 def server_options(config: RpcConfig) -> tuple[tuple[str, int], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -257,20 +256,3 @@ def test_a_request_id_comes_back(stub: JobServiceStub, served: Served) -> None:
     metadata = (*served.metadata("read"), ("x-request-id", "trace-1"))
     _, call = stub.ListJobs.with_call(ListJobsRequest(), timeout=SECONDS, metadata=metadata)
     assert dict(call.initial_metadata())["x-request-id"] == "trace-1"
-
-
-def test_a_call_that_is_slow_does_not_hold_up_others(stub: JobServiceStub, served: Served) -> None:
-    """As many as there are threads, less one, hang; the last still answers."""
-    open_again, hanging = threading.Event(), threading.Semaphore(7)
-
-    def hang() -> None:
-        if hanging.acquire(blocking=False):
-            open_again.wait(SECONDS)
-
-    served.jobs.before_answer = hang
-    request, metadata = GetJobRequest(job_id="j1"), served.metadata("read")
-    calls: list[Any] = [stub.GetJob.future(request, timeout=SECONDS, metadata=metadata) for _ in range(7)]
-    wait_until(lambda: served.jobs.asked == 7)
-    assert not stub.ListJobs(ListJobsRequest(), timeout=SECONDS, metadata=metadata).jobs
-    open_again.set()
-    assert [call.exception().code() for call in calls] == [grpc.StatusCode.NOT_FOUND] * 7

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from pairmill_gateway.rpc.guard import PROBE_SECONDS
 from pairmill_gateway.rpc.ports import Role
 from pairmill_protos.gateway.v1.job_service_pb2 import (
     GetJobRequest,
@@ -76,6 +80,44 @@ def test_h4_ten_thousand_streams_at_once_leave_the_others_served(tokens: TokenFi
             for stream in streams:
                 stream.cancel()
         wait_until(lambda: (served.measured("pairmill_rpc_streams_open") or 0.0) <= 1.0)
+
+
+def test_h4_a_caller_whose_calls_hang_leaves_threads_to_others(tokens: TokenFile) -> None:
+    hanging, release = threading.Semaphore(3), threading.Event()
+
+    def hang() -> None:
+        if hanging.acquire(blocking=False):
+            release.wait(SECONDS)
+
+    with serving(tokens, threads=4, max_calls_per_caller=3) as served, job_stub(served.target) as stub:
+        served.jobs.before_answer = hang
+        request, metadata = GetJobRequest(job_id="j1"), served.metadata("read")
+        calls: list[Any] = [stub.GetJob.future(request, timeout=SECONDS, metadata=metadata) for _ in range(3)]
+        wait_until(lambda: served.jobs.asked == 3)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.ListJobs(ListJobsRequest(), timeout=SECONDS, metadata=metadata)
+        refusal: Any = caught.value
+        assert refusal.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        others = served.metadata("operate")
+        assert not stub.ListJobs(ListJobsRequest(), timeout=SECONDS, metadata=others).jobs
+        release.set()
+        assert [call.exception().code() for call in calls] == [grpc.StatusCode.NOT_FOUND] * 3
+        assert not stub.ListJobs(ListJobsRequest(), timeout=SECONDS, metadata=metadata).jobs
+
+
+def test_h4_health_checks_that_never_ask_are_cut_off_and_take_nobodys_thread(tokens: TokenFile) -> None:
+    """They need no token and no deadline, so anyone could open as many as there are threads."""
+    with serving(tokens, threads=1, max_streams=1) as served, grpc.insecure_channel(served.target) as channel:
+        mute: Any = channel.stream_unary("/grpc.health.v1.Health/Check")
+        release = _Never()
+        calls = [mute.future(release) for _ in range(30)]
+        stub = JobServiceStub(channel)
+        wait_until(lambda: _lists(stub, served))
+        codes = {call.exception(timeout=SECONDS + PROBE_SECONDS).code() for call in calls}
+        assert codes == {grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        release.stop = True
+        health: Any = HealthStub(channel)
+        assert health.Check(HealthCheckRequest(), timeout=SECONDS).status == HealthCheckResponse.SERVING
 
 
 def test_h4_who_sends_no_request_holds_no_thread_beyond_the_deadline(tokens: TokenFile) -> None:

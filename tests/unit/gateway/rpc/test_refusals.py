@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import grpc
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pairmill.errors import ConfigurationError, NoSpaceError, PairmillError
 from pairmill_gateway.rpc.ports import UnknownJobError, WrongStateError
@@ -97,12 +100,25 @@ def test_a_refusal_without_fields_has_no_details() -> None:
     assert (status.message, list(status.details)) == ("no", [])
 
 
-def test_h2_what_is_told_of_a_request_that_is_wrong_all_over_fits_into_metadata() -> None:
+def test_h2_of_many_problems_the_first_are_told_and_all_counted() -> None:
     violations = violations_of("\n".join(f"wats[{n}]: {'x' * 50}" for n in range(100_000)))
     refusal = InvalidRequestError(violations)
     assert len(refusal.violations) == MAX_VIOLATIONS + 1
     assert "99,980 more" in refusal.violations[-1].description
-    assert len(details_of(refusal)) + len(refusal.message) < MAX_METADATA_BYTES
+
+
+@given(
+    st.lists(
+        st.builds(Violation, field=st.text(max_size=200), description=st.text(max_size=2000)), max_size=40
+    )
+)
+@example([Violation(field="🙂" * 200, description="🙂" * 5000)] * 1000)
+@example([Violation(field="f", description="\ud800")])
+def test_h2_what_is_told_of_any_request_fits_into_metadata(violations: list[Violation]) -> None:
+    """The text travels percent-encoded, the details in base 64."""
+    refusal = InvalidRequestError(violations)
+    assert len(quote(refusal.message)) + len(details_of(refusal)) * 4 // 3 < MAX_METADATA_BYTES
+    assert (not violations) == (not refusal.violations)
 
 
 def test_h2_a_long_text_is_cut() -> None:

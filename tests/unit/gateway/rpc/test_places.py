@@ -1,4 +1,4 @@
-"""Places for streams."""
+"""Nobody takes the places of others."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import grpc
 import pytest
 
 from pairmill_gateway.rpc.calls import Call, request_id_of
+from pairmill_gateway.rpc.config import RpcConfig
+from pairmill_gateway.rpc.methods import METHODS
+from pairmill_gateway.rpc.places import Places, Shares, threads_of
 from pairmill_gateway.rpc.ports import Caller, Role
 from pairmill_gateway.rpc.refusals import RefusedError
-from pairmill_gateway.rpc.streams import StreamPlaces
 
 
 def call_of(name: str) -> Call:
     return Call(caller=Caller(name=name, role=Role.READ), request_id="r")
 
 
-def refused_with(places: StreamPlaces, call: Call) -> grpc.StatusCode | None:
+def refused_with(places: Places, call: Call) -> grpc.StatusCode | None:
     try:
         with places.taken(call):
             return None
@@ -26,7 +28,7 @@ def refused_with(places: StreamPlaces, call: Call) -> grpc.StatusCode | None:
 
 
 def test_h4_a_caller_cannot_take_the_places_of_others() -> None:
-    places = StreamPlaces(most=10, most_per_caller=2)
+    places = Places("streams", most=10, most_per_caller=2)
     with places.taken(call_of("a")), places.taken(call_of("a")):
         assert refused_with(places, call_of("a")) is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert refused_with(places, call_of("b")) is None
@@ -34,17 +36,17 @@ def test_h4_a_caller_cannot_take_the_places_of_others() -> None:
 
 
 def test_h4_no_more_streams_are_open_than_have_a_thread() -> None:
-    places = StreamPlaces(most=3, most_per_caller=3)
+    places = Places("streams", most=3, most_per_caller=3)
     with ExitStack() as stack:
         for name in "abc":
             stack.enter_context(places.taken(call_of(name)))
-        assert places.open == 3
+        assert places.taken_now == 3
         assert refused_with(places, call_of("d")) is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert places.open == 0
+    assert places.taken_now == 0
 
 
 def test_at_the_end_all_streams_are_told_and_no_other_begins() -> None:
-    places, call = StreamPlaces(most=3, most_per_caller=3), call_of("a")
+    places, call = Places("streams", most=3, most_per_caller=3), call_of("a")
     with places.taken(call):
         call.wait(0.0)
         places.end_all()
@@ -62,3 +64,11 @@ def test_a_request_id_that_is_none_is_exchanged(given: str) -> None:
 
 def test_a_request_id_of_the_caller_is_kept() -> None:
     assert request_id_of({"x-request-id": "trace-01.a_b:c"}) == "trace-01.a_b:c"
+
+
+def test_h4_calls_streams_and_probes_have_threads_of_their_own() -> None:
+    config = RpcConfig(threads=3, max_streams=4)
+    shares = Shares.of(config)
+    kinds = {shares.for_method(method) for method in METHODS.values()}
+    assert kinds == {shares.calls, shares.streams, shares.probes}
+    assert threads_of(config) == 3 + 4 + 16
