@@ -19,14 +19,19 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from pairmill.bus.factory import open_bus
+from pairmill.bus.port import Bus
 from pairmill.bus.settings import KafkaConfig
-from pairmill.clock import SystemClock
+from pairmill.clock import Clock, SystemClock
 from pairmill.errors import ConfigurationError
+from pairmill.stage.asking import GatewayRegistry
 from pairmill.stage.checkpoints import checkpoints_of
+from pairmill.stage.gateway_access import GatewayAccess
 from pairmill.stage.loop import GAVE_UP, LoopSettings, StageLoop
+from pairmill.stage.members import member_name
 from pairmill.stage.port import Handler
-from pairmill.stage.standing import LedgerRegistry
+from pairmill.stage.standing import LedgerRegistry, Registry
 from pairmill.store.factory import open_store
+from pairmill.store.port import ObjectStore
 from pairmill.store.settings import S3Config
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.checks import PingCheck
@@ -44,6 +49,8 @@ class ServiceConfig:
     store_url: str  # address of the object store, such as file:///folder
     kafka: KafkaConfig = field(default_factory=KafkaConfig)  # for a bus on Kafka
     s3: S3Config = field(default_factory=S3Config)  # for a store on S3
+    gateway_target: str = ""  # host:port of the gateway's API, which says what is wanted; unset: the ledger
+    gateway: GatewayAccess = field(default_factory=GatewayAccess)  # how the gateway is called
     member: str  # name of this process in its consumer group, the same after a restart
     scratch: Path  # folder for the attempts' private files
     units_in_flight: int = 2  # units at work at once
@@ -94,7 +101,7 @@ def _run_loop(
             handler,
             bus=bus,
             store=store,
-            registry=LedgerRegistry(bus, store),
+            registry=_registry(config, stack, bus, store, clock),
             clock=clock,
             observer=StageMetrics(registry, stage=handler.stage, clock=clock),
             checkpoints=checkpoints_of(config.kill_at),
@@ -122,6 +129,17 @@ def _run_loop(
         if code == GAVE_UP:
             leave_reason(config.reason_file, loop.gave_up)
         return code, time.thread_time() - started
+
+
+def _registry(
+    config: ServiceConfig, stack: ExitStack, bus: Bus, store: ObjectStore, clock: Clock
+) -> Registry:
+    """Returns who knows whether units are wanted: the gateway, or on one machine the ledger itself."""
+    if not config.gateway_target:
+        return LedgerRegistry(bus, store)
+    from pairmill.stage.gateway_client import GatewayClient  # gRPC is an extra of its own
+
+    return GatewayRegistry(stack.enter_context(GatewayClient(config.gateway_target, config.gateway)), clock)
 
 
 def cpu_spent(protocol_seconds: float) -> dict[str, float]:
@@ -183,7 +201,7 @@ def _loop_settings(config: ServiceConfig, handler: Handler, group: str) -> LoopS
     return LoopSettings(
         group=group,
         topics=STAGE_TOPICS[handler.stage],
-        member=config.member,
+        member=member_name(config.member),
         scratch=config.scratch,
         units_in_flight=config.units_in_flight,
         waiting_per_partition=config.waiting_per_partition,
