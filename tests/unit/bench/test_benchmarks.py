@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import download, embed, extract, finalise_million, plan_million, score
+from tests.bench import download, embed, extract, finalise_million, ledger, plan_million, score
 from tests.bench.__main__ import main
 from tests.bench.figures import Figure, Result
 from tests.bench.isolated import CPU, MEMORY, SECONDS
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
         pytest.param(download.benchmark, download.PER_SECOND, id="download"),
         pytest.param(embed.benchmark, embed.PER_SECOND, id="embed"),
         pytest.param(finalise_million.benchmark, finalise_million.PER_SECOND, id="finalise"),
+        pytest.param(ledger.benchmark, ledger.UNIT_MICROSECONDS, id="ledger"),
     ],
 )
 def test_a_benchmark_gives_its_rate_and_what_it_took(
