@@ -1,0 +1,76 @@
+"""Triton, the object store and Prometheus away, slow or at fault (F1, F2, G2, H12, A18)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from pairmill_protos.gateway.v1.job_service_pb2 import JobState
+from tests.e2e.conftest import Undisturbed
+from tests.e2e.runs import CANDIDATES
+from tests.e2e.stack.faults import FaultTable
+from tests.e2e.stack.oracles import assert_same_dataset
+from tests.e2e.stack.rig import Rig
+
+_AWAY_SECONDS: Final = 15.0
+pytestmark = pytest.mark.faults
+
+
+def test_f1_tritonserver_killed_in_mid_run(
+    rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable
+) -> None:
+    job = rig.submit("triton-killed")
+    rig.wait_for_candidates(job, CANDIDATES // 8)
+    rig.stack.triton.kill()
+    rig.rest(_AWAY_SECONDS)
+    assert not rig.services("inference")[0].is_ready()
+    rig.stack.triton.start()
+    rig.wait_end(job)
+    assert_same_dataset(rig, undisturbed.out, job)
+    fault_table.add(
+        "F1",
+        injected=f"SIGKILL of tritonserver, back after {_AWAY_SECONDS:g} s",
+        seen="inference paused, not ready, no dead letter",
+    )
+
+
+def test_f2_a18_tritonserver_that_stands_still(
+    rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable
+) -> None:
+    job = rig.submit("triton-paused")
+    rig.wait_for_candidates(job, CANDIDATES // 8)
+    rig.stack.triton.pause()
+    rig.rest(_AWAY_SECONDS)
+    rig.stack.triton.resume()
+    rig.wait_end(job)
+    assert_same_dataset(rig, undisturbed.out, job)
+    fault_table.add(
+        "F2,A18",
+        injected=f"SIGSTOP of tritonserver for {_AWAY_SECONDS:g} s",
+        seen="calls ran into their deadline and were made again; the stages before went on",
+    )
+
+
+def test_object_store_killed_in_mid_run(rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable) -> None:
+    job = rig.submit("store-killed")
+    rig.wait_for_candidates(job, CANDIDATES // 8)
+    rig.stack.s3.kill()
+    rig.rest(_AWAY_SECONDS)
+    rig.stack.s3.start()
+    rig.wait_end(job)
+    assert_same_dataset(rig, undisturbed.out, job)
+    fault_table.add(
+        "G2",
+        injected=f"SIGKILL of the S3 server, back after {_AWAY_SECONDS:g} s",
+        seen="services waited and went on",
+    )
+
+
+def test_h12_prometheus_away(rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable) -> None:
+    rig.stack.prometheus.kill()
+    job = rig.run("prometheus-away")
+    assert job.state == JobState.JOB_STATE_INCOMPLETE  # one WAT of the world ends early
+    assert rig.restarts == 0
+    assert_same_dataset(rig, undisturbed.out, job.job_id)
+    fault_table.add("H12", injected="Prometheus killed before the job", seen="nothing")
