@@ -16,15 +16,15 @@ class S3Config:
     """Settings of an `s3://bucket/prefix` store."""
 
     endpoint: str = ""  # such as https://s3.example.org; required for s3:// addresses
-    region: str = "us-east-1"
+    region: str = "us-east-1"  # name that requests are signed for
     credentials_file: Path | None = None  # JSON with access_key, secret_key and perhaps session_token
     ca_file: Path | None = None  # PEM with the authorities to trust; unset trusts the system's
-    connect_timeout_seconds: float = 5.0
-    read_timeout_seconds: float = 30.0
+    connect_timeout_seconds: float = 5.0  # most time to connect, and to send a block
+    read_timeout_seconds: float = 30.0  # longest silence of the endpoint while it answers
     part_bytes: int = 16 * 2**20  # size of the parts of large objects, at least 5 MiB
     read_patience_seconds: float = 20.0  # for how long a read is tried again before the store is away
     write_patience_seconds: float = 120.0  # the same of a write, with which a unit's work is at stake
-    connections: int = 8  # connections kept open
+    connections: int = 8  # most connections at once; calls beyond them wait
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that no endpoint takes."""

@@ -90,7 +90,7 @@ def test_more_threads_than_connections_wait_for_their_turn(
             assert all(pool.map(work, range(64)))
 
 
-def test_g1_a_killed_writer_leaves_no_object_and_its_upload_goes_with_the_janitor(
+def test_g1_g5_a_killed_writer_leaves_no_object_and_its_upload_goes_with_the_janitor(
     bucket: str, config: S3Config, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
