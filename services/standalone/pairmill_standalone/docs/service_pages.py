@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from pairmill_standalone.docs.measures import all_measures
 from pairmill_standalone.docs.metrics import measures_table
-from pairmill_standalone.docs.settings import SERVICES, SHARED, shared_by, variables_table
+from pairmill_standalone.docs.settings import SERVICES, SHARED, service_tables, shared_by
 
 _PAGE: Final = "../../docs"
 
@@ -36,17 +35,11 @@ def _replaced(page: str, section: str, text: str, service: str) -> str:
 
 def _settings(service: str) -> str:
     config = getattr(importlib.import_module(f"pairmill_{service}.config"), SERVICES[service])
-    return "".join(_settings_text(service, config))
-
-
-def _settings_text(service: str, config: type[object]) -> Iterator[str]:
     page = f"{_PAGE}/settings.md"
-    if service == "gateway":
-        links = [f"[{SHARED[name].title}]({page}#{SHARED[name].anchor})" for name in shared_by(config)]
-        yield f"Besides those of {' and '.join(links)}:\n\n" if links else "\n"
-    else:
-        yield f"Besides those of [every stage]({page}#every-stage):\n\n"
-    yield variables_table(config)
+    links = [f"[{SHARED[name].title}]({page}#{SHARED[name].anchor})" for name in shared_by(config)]
+    if service != "gateway":
+        links = [f"[every stage]({page}#every-stage)"]
+    return f"Besides those of {' and '.join(links)}:\n\n" + service_tables(service)
 
 
 def _metrics(root: Path, service: str) -> str:

@@ -32,8 +32,10 @@ SERVICES: Final = {
     "inference": "InferenceConfig",
     "scorer": "ScorerConfig",
     "finaliser": "FinaliserConfig",
-    "gateway": "GatewayConfig",
+    "gateway": "ClusterConfig",
 }
+OF_ONE_JOB: Final = {"gateway": "GatewayConfig"}
+"""Services that may also be started for a single job, with other variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,12 @@ Nested fields are written with `__`. What is missing or wrong is reported at onc
 2.
 
 ### Every stage
+"""
+
+_ONE_JOB: Final = """
+With `PAIRMILL_SPEC_KEY` set it drives that one job on this machine, as `pairmill run` does, and has these \
+instead:
+
 """
 
 _MESSAGE = re.compile(r"^message (\w+) \{$")
@@ -181,10 +189,18 @@ def _variables() -> Iterator[str]:
     for field, shared in SHARED.items():
         yield f"\n### {shared.title}\n"
         yield variables_table(shared.config, f"PAIRMILL_{field.upper()}__")
-    for service, name in SERVICES.items():
-        config = getattr(importlib.import_module(f"pairmill_{service}.config"), name)
+    for service in SERVICES:
         yield f"\n### {service.capitalize()}\n"
-        yield variables_table(config)
+        yield service_tables(service)
+
+
+def service_tables(service: str) -> str:
+    """Returns the variables that a service has of its own."""
+    module = importlib.import_module(f"pairmill_{service}.config")
+    tables = variables_table(getattr(module, SERVICES[service]))
+    if service in OF_ONE_JOB:
+        tables += _ONE_JOB + variables_table(getattr(module, OF_ONE_JOB[service]))
+    return tables
 
 
 def shared_by(config: type[Any]) -> list[str]:
