@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
@@ -136,11 +136,14 @@ class TritonEmbedder:
 
     def _ask_all(self, tower: Tower, batches: Sequence[Batch]) -> list[Floats]:
         """Returns the answers in the batches' order, whatever order they come in (F8)."""
-        if self._closed.is_set():
-            raise ServerAwayError("triton: the embedder is closed")
-        futures = [self._pool.submit(self._requests.ask, tower, batch) for batch in batches]
+        futures: list[Future[Floats]] = []
         try:
+            futures += [self._pool.submit(self._requests.ask, tower, batch) for batch in batches]
             return [future.result() for future in futures]
+        except (CancelledError, RuntimeError) as error:  # the pool's words for its end
+            if not self._closed.is_set():
+                raise
+            raise ServerAwayError("triton: the embedder is closed") from error
         finally:
             for future in futures:
                 future.cancel()

@@ -17,7 +17,8 @@ Batch: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 
 _TYPES: Final[Mapping[str, np.dtype[Any]]] = {"FP32": np.dtype("<f4"), "FP16": np.dtype("<f2")}
 
-RequestEnding = Literal["answered", "busy", "away", "slow", "refused"]
+RequestEnding = Literal["answered", "busy", "away", "slow", "refused", "wrong"]
+"""How a request ended: `refused` is the batch's fault, `wrong` an answer that is not the model's."""
 
 
 class ServerAwayError(RetriableError):

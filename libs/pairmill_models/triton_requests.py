@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from pairmill.clock import Clock
-from pairmill.errors import ConfigurationError, RetriableError
+from pairmill.errors import ConfigurationError, PairmillError, RetriableError
 from pairmill_models.bundle import Tower
 from pairmill_models.embedder import Floats, ModelError
 from pairmill_models.triton_models import ServedModels
@@ -97,13 +97,13 @@ class Requests:
         return self._patience.run(call, self._after_failure)
 
     def _ask_once(self, tower: Tower, batch: Batch) -> Floats:
-        self._models.facts(tower)  # after a failure it may be another server (F4)
         name, request_id = self._models.name(tower), f"{threading.get_ident():x}-{next(self._ids)}"
         with self._measured(tower, len(batch)):
+            self._models.facts(tower)  # after a failure it may be another server (F4)
             answer = self._server.infer(
                 name, batch, request_id=request_id, timeout_seconds=self._timeout_seconds
             )
-        return checked_rows(answer, name, request_id, len(batch))
+            return checked_rows(answer, name, request_id, len(batch))
 
     def _after_failure(self, error: RetriableError) -> None:
         self._models.forget()
@@ -120,21 +120,28 @@ class Requests:
     @contextmanager
     def _measured(self, tower: Tower, rows: int) -> Iterator[None]:
         started = self._patience.clock.monotonic()
-        ending: RequestEnding = "away"
+        ending: RequestEnding = "answered"
         try:
             yield
-            ending = "answered"
-        except ModelError:
-            ending = "refused"
-            raise
-        except ServerBusyError:
-            ending = "busy"
-            raise
-        except ServerSlowError:
-            ending = "slow"
+        except PairmillError as error:
+            ending = _ending_of(error)
             raise
         finally:
             self._observer.requested(tower, rows, self._patience.clock.monotonic() - started, ending)
+
+
+def _ending_of(error: PairmillError) -> RequestEnding:
+    match error:
+        case ServerBusyError():
+            return "busy"
+        case ServerSlowError():
+            return "slow"
+        case RetriableError():
+            return "away"
+        case ModelError():
+            return "refused"
+        case _:
+            return "wrong"
 
 
 def checked_rows(answer: Answer, model: str, request_id: str, rows: int) -> Floats:

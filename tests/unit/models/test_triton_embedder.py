@@ -507,7 +507,7 @@ def test_every_request_is_measured_by_how_it_ended(
 
     measures = Measures()
     embedder = make(bundle, server, clock, observer=measures)
-    errors = iter([ServerAwayError, ServerBusyError, ServerSlowError, None, ModelError])
+    errors = iter([ServerAwayError, ServerBusyError, ServerSlowError, None, ModelError, ConfigurationError])
 
     def hook(_model: str, _batch: Batch) -> None:
         error = next(errors)
@@ -518,6 +518,8 @@ def test_every_request_is_measured_by_how_it_ended(
     embedder.embed_images(pictures(3))
     with pytest.raises(ModelError):
         embedder.embed_images(pictures(3))
+    with pytest.raises(ConfigurationError):
+        embedder.embed_images(pictures(3))
     embedder.close()
-    endings = ["away", "busy", "slow", "answered", "refused"]
+    endings = ["away", "busy", "slow", "answered", "refused", "wrong"]
     assert measures.seen == [("image", 3, ending) for ending in endings]
