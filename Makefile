@@ -10,12 +10,13 @@ EXPORT_VENV := .venv-export
 EXPORT_BIN := $(EXPORT_VENV)/bin
 EXPORT_STAMP := $(EXPORT_VENV)/.ready
 OUT ?= out/demo
+STACK ?= out/stack
 # Whole runs at once: they wait for hosts most of the time.
 E2E_RUNS ?= 2
 SOURCES := libs services deploy tests hatch_build.py
 
 .PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-faults test-export \
-        check fmt bench docs clean distclean
+        components stack-up stack-down stack-status demo-stack check fmt bench docs clean distclean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,21 @@ proto: setup ## Generate the package of the protobuf schemas again
 
 demo: setup ## Build a dataset from a synthetic web and compare it with the known truth
 	$(BIN)/pairmill demo --out $(OUT)
+
+components: setup ## Fetch and build Kafka, the S3 server, tritonserver and Prometheus (once, outside the tree)
+	$(BIN)/python -m deploy.local fetch
+
+stack-up: setup ## Start the whole system on this machine from real parts, each service a process
+	$(BIN)/python -m deploy.local --folder $(STACK) up
+
+stack-status: setup ## Show each process of the stack
+	$(BIN)/python -m deploy.local --folder $(STACK) status
+
+stack-down: setup ## Stop the stack; only its logs stay
+	$(BIN)/python -m deploy.local --folder $(STACK) down
+
+demo-stack: setup ## Run the demo's job on the stack and compare it with the embedded run
+	$(BIN)/python -m deploy.local --folder $(STACK) demo --out $(OUT)-stack
 
 test: check test-unit test-contract test-integration test-e2e ## Everything that has to pass before a change lands
 

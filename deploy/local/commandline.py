@@ -16,6 +16,7 @@ from deploy.local.kafka import fetch_kafka
 from deploy.local.layout import Layout
 from deploy.local.prometheus import fetch_prometheus
 from deploy.local.s3 import fetch_versitygw
+from deploy.local.settings import read_command_env
 from deploy.local.stack import StackOptions
 from deploy.local.triton import fetch_triton
 
@@ -70,9 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(layout: Layout, _found: argparse.Namespace) -> int:
-    is_new = put_up(layout, StackOptions(leashed=False), _say)
-    _say("the stack is up" if is_new else "the stack was up already")
+    made = put_up(layout, StackOptions(leashed=False), _say)
+    _say("the stack is up" if made is not None else "the stack was up already")
     _say(table(look(layout)))
+    _say(f"API: {read_command_env(layout.env)['PAIRMILL_TARGET']}, without TLS")
     _say(f"for pairmill on the command line: . {layout.env}")
     return 0
 

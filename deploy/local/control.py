@@ -19,18 +19,19 @@ class StackError(ComponentError):
     """The stack is not in a state for what was asked; the message says what it would take."""
 
 
-def put_up(layout: Layout, options: StackOptions, say: Say) -> bool:
-    """Starts a stack that outlives this call; returns False if it was up already."""
+def put_up(layout: Layout, options: StackOptions, say: Say) -> Stack | None:
+    """Starts a stack that outlives this call and returns it; None if one was up already."""
     with _locked(layout):
         members = read_members(layout.state)
         conditions = {member.name: member.condition() for member in members}
         if members and set(conditions.values()) == {"ready"}:
-            return False
+            return None
         if any(condition != "ended" for condition in conditions.values()):
             broken = ", ".join(f"{name} {how}" for name, how in conditions.items() if how != "ready")
             raise StackError(f"a stack is there, but {broken}; see its logs, and take it down first")
-        Stack(layout.root, options, say).up()
-    return True
+        stack = Stack(layout.root, options, say)
+        stack.up()
+    return stack
 
 
 def take_down(layout: Layout, say: Say) -> bool:

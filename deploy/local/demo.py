@@ -66,7 +66,7 @@ def _put_up_over(world: PreparedWorld, layout: Layout, order: DemoOrder, say: Sa
     else:
         (world.folder / FAILURES_FILE).unlink(missing_ok=True)  # what has healed fails again
     web = World(folder=world.folder, candidates=order.candidates, seed=order.seed)
-    if put_up(layout, StackOptions(world=web, leashed=False), say):
+    if put_up(layout, StackOptions(world=web, leashed=False), say) is not None:
         marked.write_text(json.dumps(wanted))
 
 
@@ -93,7 +93,7 @@ def _submit(world: PreparedWorld, env: Mapping[str, str]) -> dict[str, Any]:
 def _compare(alone: Path, dataset: str, env: Mapping[str, str]) -> dict[str, str]:
     """Returns what was compared and what came out."""
     return {
-        "pairmill audit of the bucket": _answer(_pairmill("audit", dataset, env=env)),
+        "books of the bucket": _answer(_pairmill("audit", dataset, env=env)),
         "pairmill diff": _answer(_pairmill("diff", alone, dataset, env=env)),
         "train/*.tar byte by byte": _train(alone, dataset, env),
     }

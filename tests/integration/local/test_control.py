@@ -76,7 +76,7 @@ def test_each_process_is_shown_as_it_is(layout: Layout, servers: list[SmallServe
 
 
 def test_putting_up_a_stack_that_is_up_does_nothing(layout: Layout, servers: list[SmallServer]) -> None:
-    assert not put_up(layout, StackOptions(), print)
+    assert put_up(layout, StackOptions(), print) is None
     assert all(server.alive for server in servers)
 
 
