@@ -16,6 +16,7 @@ from pairmill_inference.handler import EmbedHandler
 from pairmill_inference.metrics import InferenceMetrics
 from pairmill_inference.parts import embed_parts
 from pairmill_models.bundle import load_bundle
+from pairmill_models.triton_metrics import TritonMetrics
 
 
 def main(env: Mapping[str, str]) -> int:
@@ -24,7 +25,8 @@ def main(env: Mapping[str, str]) -> int:
     configure_logging(service.log_level, service="inference", version=__version__)
     registry = CollectorRegistry()
     bundle = load_bundle(config.bundle, wanted_digest=config.bundle_digest)
-    parts = embed_parts(config, bundle, InferenceMetrics(registry))
+    requests = TritonMetrics(registry) if config.triton_target else None
+    parts = embed_parts(config, bundle, InferenceMetrics(registry), requests)
     handler = EmbedHandler(parts)
     group = stage_group(handler.stage, bundle_digest=bundle.digest)
     pings = {"model": parts.model.embedder.ping}

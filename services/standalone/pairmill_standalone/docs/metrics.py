@@ -23,19 +23,21 @@ LABELS: Final[Mapping[str, str]] = {
     "code": "gRPC's status, such as `OK`",
     "method": "a method of the API, such as `pairmill.gateway.v1.JobService/SubmitJob`",
     "model": "`image` or `text`: the tower",
+    "operation": "`put`, `get` (whole objects, verified), `get_range`, `stat`",
     "outcome": "`passed`, `handed_on`, `dropped`, `kept`, `filtered`, `failed`",
     "partition": "a number",
     "reason": "of the closed set in [reasons.md](reasons.md), empty where none is needed; of dead letters \
 `invalid_record`",
     "result": "of units: `done`, `failed`, `retried` (waits for its environment), `cut_off`, `unwanted` \
-(closed already), `poison` (no task)",
+(closed already), `poison` (no task); of requests to Triton: `answered`, `busy` (its queue is full), `away`, \
+`slow` (no answer in time), `refused` (by the model), `wrong` (no answer of this model)",
     "role": "what a file is, as in [formats.md](formats.md); `step` for what the janitor removes",
     "service": "name of the service",
     "standing": "of units `open` or `closed`; of candidates `planned`, `ended` (their download), `passed` \
 (the thresholds)",
     "state": "`admitted`, `crawling`, `draining`, `finalising`, `finished`, `blocked`, `complete`, \
 `incomplete`, `cancelled`",
-    "topic": "a topic that the service's group reads",
+    "topic": "of lag and progress a topic that the service's group reads; of published records any",
     "version": "of Pairmill",
 }
 
