@@ -1,0 +1,32 @@
+"""The composition as plain values."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml  # type: ignore[import-untyped] # no stubs of it among our tools; only its loader is used
+
+from tests.conftest import REPOSITORY
+
+PATH: Final = REPOSITORY / "deploy" / "compose.yaml"
+IMAGES: Final = REPOSITORY / "deploy" / "images"
+
+
+def read_composition() -> dict[str, Any]:
+    """Returns the composition, its anchors resolved."""
+    found: dict[str, Any] = yaml.safe_load(PATH.read_text())
+    return found
+
+
+def own_services() -> dict[str, dict[str, Any]]:
+    """Returns the entries that are built by the one recipe, by name."""
+    return {
+        name: entry
+        for name, entry in read_composition()["services"].items()
+        if entry.get("build", {}).get("dockerfile") == "deploy/images/Dockerfile"
+    }
+
+
+def service_of(entry: dict[str, Any]) -> str:
+    """Returns which service an entry runs."""
+    return str(entry["build"]["args"]["SERVICE"])
