@@ -62,6 +62,7 @@ class Served:
     jobs: FakeJobs
     tokens: TokenFile
     registry: CollectorRegistry
+    problems: list[str]  # why calls cannot be answered now
 
     @property
     def target(self) -> str:
@@ -92,15 +93,16 @@ def config_of(tokens: TokenFile, **changes: Any) -> RpcConfig:
 @contextmanager
 def serving(tokens: TokenFile, jobs: FakeJobs | None = None, **changes: Any) -> Iterator[Served]:
     """Serves fake jobs meanwhile."""
-    backend, registry = jobs or FakeJobs(), CollectorRegistry()
+    backend, registry, problems = jobs or FakeJobs(), CollectorRegistry(), list[str]()
     server = RpcServer(
         config_of(tokens, **changes),
         Backends(jobs=backend, audits=backend, standings=backend),
         registry=registry,
         clock=SystemClock(),
+        ready=lambda: problems[0] if problems else None,
     )
     with server:
-        yield Served(server, backend, tokens, registry)
+        yield Served(server, backend, tokens, registry, problems)
 
 
 @contextmanager
@@ -122,7 +124,8 @@ def main(arguments: list[str]) -> int:
     with serving(tokens, listen=f"127.0.0.1:{port}", linger_seconds=float(linger)) as served:
         sys.stdout.write(f"serves {served.target}\n")
         sys.stdout.flush()
-        stop.wait()
+        while not stop.wait(0.1):
+            pass  # a signal that another thread took in does not wake an endless wait
     sys.stdout.write("drained\n")
     sys.stdout.flush()
     return 0

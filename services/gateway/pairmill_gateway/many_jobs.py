@@ -68,7 +68,15 @@ def drive_jobs(env: Mapping[str, str]) -> int:
             signal.signal(number, lambda _number, _frame: loop.request_stop())
         if config.watch_stdin:
             end_with_parent()
-        stack.enter_context(RpcServer(config.rpc, _backends(config, desk), registry=registry, clock=clock))
+        stack.enter_context(
+            RpcServer(
+                config.rpc,
+                _backends(config, desk),
+                registry=registry,
+                clock=clock,
+                ready=loop.is_ready,
+            )
+        )
         return loop.run()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import grpc
@@ -19,21 +19,15 @@ _LOOK_SECONDS: Final = 0.25
 class Health(health_pb2_grpc.HealthServicer):
     """Says whether this gateway serves; all services stand and fall together. Thread-safe."""
 
-    def __init__(self, services: Collection[str]) -> None:
+    def __init__(self, services: Collection[str], ready: Callable[[], str | None]) -> None:
+        """Takes the services, and a check that returns why calls cannot be answered now, or None."""
         self._names = frozenset(("", *services))
-        self._lock = threading.Lock()
-        self._serving = True
-        self._stopping = False
-
-    def set_serving(self, serving: bool) -> None:
-        """Says whether calls are served; without effect once it stops."""
-        with self._lock:
-            self._serving = serving and not self._stopping
+        self._ready = ready
+        self._stopping = threading.Event()
 
     def stop(self) -> None:
         """Says NOT_SERVING from now on."""
-        with self._lock:
-            self._serving, self._stopping = False, True
+        self._stopping.set()
 
     def Check(self, request: HealthCheckRequest, context: grpc.ServicerContext) -> HealthCheckResponse:  # noqa: N802 - the method's name
         """Returns the status of a service; NOT_FOUND for one that is not served here."""
@@ -56,5 +50,6 @@ class Health(health_pb2_grpc.HealthServicer):
     def _status(self, service: str) -> int:
         if service not in self._names:
             return HealthCheckResponse.SERVICE_UNKNOWN
-        with self._lock:
-            return HealthCheckResponse.SERVING if self._serving else HealthCheckResponse.NOT_SERVING
+        if self._stopping.is_set() or self._ready() is not None:
+            return HealthCheckResponse.NOT_SERVING
+        return HealthCheckResponse.SERVING

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from pairmill.clock import Clock
 from pairmill.errors import ConfigurationError
+from pairmill.telemetry.checks import Check
 from pairmill_gateway.rpc.audit_service import AuditRpc
 from pairmill_gateway.rpc.config import RpcConfig, is_loopback, split_address
 from pairmill_gateway.rpc.guard import Guard
@@ -57,20 +58,32 @@ class Backends:
     standings: Standings
 
 
+def always_ready() -> str | None:
+    """Returns no problem."""
+    return None
+
+
 class RpcServer:
     """Serves the API meanwhile. At its end health says NOT_SERVING, calls at work finish, streams end.
 
+    `ready` says why calls cannot be answered now, as while the ledger is read; health asks it each time.
     Raises ConfigurationError where the configuration cannot be served.
     """
 
     def __init__(
-        self, config: RpcConfig, backends: Backends, *, registry: CollectorRegistry, clock: Clock
+        self,
+        config: RpcConfig,
+        backends: Backends,
+        *,
+        registry: CollectorRegistry,
+        clock: Clock,
+        ready: Check = always_ready,
     ) -> None:
         if config.tokens_file is None:
             raise ConfigurationError("rpc.tokens_file: is not set; `pairmill job token` writes its lines")
         self._config = config
         self._clock = clock
-        self._health = Health(SERVICES)
+        self._health = Health(SERVICES, ready)
         self._shares = Shares.of(config)
         metrics = RpcMetrics(registry, [*METHODS, "other"], lambda: self._shares.streams.taken_now)
         guard = Guard(config, TokenBook(config.tokens_file, clock), self._shares, metrics, clock)
@@ -102,10 +115,6 @@ class RpcServer:
         self._server.stop(self._config.drain_seconds).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)
         log.info("api_stopped")
-
-    def set_serving(self, serving: bool) -> None:
-        """Says by the health service whether this gateway can answer, as while it reads the ledger."""
-        self._health.set_serving(serving)
 
     def drain(self) -> None:
         """Says NOT_SERVING and lets streams end; calls are still taken. May be called more than once."""

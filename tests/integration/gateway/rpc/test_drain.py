@@ -39,10 +39,10 @@ def test_a_gateway_that_reads_the_ledger_does_not_serve_yet(served: Served, chan
     health: Any = HealthStub(channel)
     watch = health.Watch(HealthCheckRequest(), timeout=SECONDS, metadata=served.metadata("read"))
     assert next(watch).status == SERVING
-    served.server.set_serving(False)
+    served.problems.append("reads the ledger")
     assert next(watch).status == NOT_SERVING
     assert status_of(channel) == NOT_SERVING
-    served.server.set_serving(True)
+    served.problems.clear()
     assert next(watch).status == SERVING
 
 
@@ -50,7 +50,6 @@ def test_at_the_end_health_says_so_while_calls_are_still_taken(
     served: Served, stub: JobServiceStub, channel: grpc.Channel
 ) -> None:
     served.server.drain()
-    served.server.set_serving(True)
     assert status_of(channel) == NOT_SERVING
     request = SubmitJobRequest(wats=["/a.wat.gz"])
     assert stub.SubmitJob(request, timeout=SECONDS, metadata=served.metadata("operate")).created
