@@ -8,6 +8,7 @@ and that of a crawl unit not at all, because the job's root tells it.
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -63,6 +64,7 @@ class ExpectedUnits:
         self._open: dict[str, OpenUnit] = {}
         self._closed: dict[str, bytes] = {}
         self._orders = count()
+        self.open_by_stage: Counter[Stage.ValueType] = Counter()
 
     def __contains__(self, unit_id: str) -> bool:
         return unit_id in self._open or unit_id in self._closed
@@ -75,6 +77,7 @@ class ExpectedUnits:
     def expect(self, task: UnitTask, *, told_by_root: bool = False) -> None:
         """Opens a unit that is not expected yet; `told_by_root` if it is a crawl unit of the root."""
         stage = task.stage
+        self.open_by_stage[stage] += 1
         self._open[task.unit_id] = OpenUnit(
             task.input_digest,
             stage,
@@ -86,6 +89,7 @@ class ExpectedUnits:
     def close(self, unit_id: str, closing: Closing, sequence: int) -> OpenUnit:
         """Closes an open unit and returns it."""
         unit = self._open.pop(unit_id)
+        self.open_by_stage[unit.stage] -= 1
         self._closed[unit_id] = _CLOSED.pack(sequence, unit.stage, _NUMBER_OF[closing]) + unit.digest
         return unit
 

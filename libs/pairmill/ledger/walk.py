@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -165,6 +165,11 @@ class Walk:
     def open_count(self) -> int:
         """How many expected units are open."""
         return self._units.open_count
+
+    @property
+    def open_by_stage(self) -> Mapping[Stage.ValueType, int]:
+        """How many expected units of each stage are open; a stage that has none may be left out."""
+        return self._units.open_by_stage
 
     def open_units(self) -> Iterator[UnitTask]:
         """Yields the tasks of all open units. Costs what parsing them costs."""

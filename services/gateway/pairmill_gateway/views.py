@@ -99,9 +99,6 @@ def progress_of(
 ) -> JobProgress:
     """Returns how far a job is, by stage; `rates` are rows per second."""
     walk = follower.walk
-    units_open: defaultdict[Stage.ValueType, int] = defaultdict(int)
-    for task in walk.open_units():
-        units_open[task.stage] += 1
     units_closed: defaultdict[Stage.ValueType, int] = defaultdict(int)
     for (stage, _), units in walk.closings.items():
         units_closed[stage] += units
@@ -111,7 +108,7 @@ def progress_of(
     stages = [
         StageProgress(
             stage=stage,
-            units_open=units_open[stage],
+            units_open=walk.open_by_stage.get(stage, 0),
             units_closed=units_closed[stage],
             counts=counts[stage],
             rows_per_second=rates.get(stage),

@@ -104,6 +104,8 @@ def assert_agree(walk: Walk, truth: Truth, ledger: list[tuple[int, LedgerRecord]
     """Compares everything that anybody asks the walk for."""
     assert facts(walk) == wanted(truth)
     assert {task.unit_id: task for task in walk.open_units()} == truth.open
+    assert walk.open_ids() == [task.unit_id for task in walk.open_units()]
+    assert +Counter(walk.open_by_stage) == Counter(task.stage for task in truth.open.values())
     assert (walk.state, walk.finished, walk.cancelled) == (
         state(truth),
         truth.is_finished,
