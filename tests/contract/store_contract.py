@@ -133,6 +133,24 @@ class StoreContract:
         with pytest.raises(ObjectMissingError):
             store.get("a/b")
 
+    def test_many_are_deleted_and_absent_ones_passed_over(self, store: ObjectStore) -> None:
+        for number in range(30):
+            store.put(f"a/{number}", b"x")
+        store.put("a b/ü&<>", b"x")
+        store.put("stays", b"x")
+        for _ in range(2):
+            store.delete_all(iter([*(f"a/{number}" for number in range(30)), "absent", "a b/ü&<>"]))
+        assert [info.key for info in store.list("")] == ["stays"]
+
+    def test_a_listing_goes_on_while_what_it_told_of_is_deleted(self, store: ObjectStore) -> None:
+        for number in range(10):
+            store.put(f"a/{number}", b"x")
+        seen = []
+        for info in store.list("a/"):
+            store.delete(info.key)
+            seen.append(info.key)
+        assert seen == [f"a/{number}" for number in range(10)]
+
     @pytest.mark.parametrize("key", BAD_KEYS, ids=[ascii(key)[:20] for key in BAD_KEYS])
     def test_keys_that_are_no_plain_paths_are_refused(
         self, store: ObjectStore, key: str, tmp_path: Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,6 +50,10 @@ class FailingStore:
     def delete(self, key: str) -> None:
         self._may_fail(key)
         self._behind.delete(key)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
         return self._behind.abandon_uploads(is_own)

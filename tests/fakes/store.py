@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +84,10 @@ class MemoryStore(AbstractContextManager["MemoryStore"]):
         self.ping()
         self.objects.pop(key, None)
         self.checksums.pop(key, None)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
         own = {key for key in self.unfinished if is_own(key)}

@@ -15,7 +15,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -137,6 +137,11 @@ class DirectoryStore:
         with disk_errors("--out"):
             self._path(key).unlink(missing_ok=True)
             (self._checksums / key).unlink(missing_ok=True)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Removes objects one by one."""
+        for key in keys:
+            self.delete(key)
 
     def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
         """Removes temporary files of dead processes, whichever keys they were for; returns how many."""

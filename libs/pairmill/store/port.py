@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,10 @@ class ObjectStore(AbstractContextManager["ObjectStore"], Protocol):
 
     def delete(self, key: str) -> None:
         """Removes an object; does nothing if it is absent."""
+        ...
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Removes objects, in few requests where the store can; passes over those that are absent."""
         ...
 
     def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self, TypeVar
 
 from minio.datatypes import Object
+from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
 
@@ -29,6 +30,7 @@ from pairmill.store.keys import TEMPORARY, check_key, check_prefix
 from pairmill.store.port import ListedObject, ObjectInfo
 from pairmill.store.s3_calls import Calls
 from pairmill.store.s3_client import open_client
+from pairmill.store.s3_errors import RemovalError
 from pairmill.store.s3_upload import CHECKSUM_HEADER, Uploads
 from pairmill.store.settings import S3Config
 
@@ -167,6 +169,12 @@ class S3Store:
             "delete", lambda: self._client.remove_object(bucket_name=self._bucket, object_name=name), name
         )
 
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Removes objects, 1,000 in a request."""
+        names = map(self._name, keys)
+        while batch := list(islice(names, _PAGE)):
+            self._run("delete", partial(self._remove, batch))
+
     def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
         """Aborts uploads in parts of keys that are the caller's own; returns how many."""
         return self._uploads.abandon(self._prefix, lambda name: is_own(name.removeprefix(self._prefix)))
@@ -219,6 +227,11 @@ class S3Store:
                 size += len(block)
                 file.write(block)
             return size, digest.digest(), _checksum(response)
+
+    def _remove(self, names: Sequence[str]) -> None:
+        objects = [DeleteObject(name) for name in names]
+        for error in self._client.remove_objects(bucket_name=self._bucket, delete_object_list=objects):
+            raise RemovalError(error.code, f"{error.name}: {error.message}")
 
     def _page(self, prefix: str, after: str | None, most: int = _PAGE) -> Sequence[tuple[str, int]]:
         found = self._client.list_objects(

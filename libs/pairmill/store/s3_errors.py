@@ -52,8 +52,17 @@ _PASSING: Final = frozenset(
     | {"RequestTimeTooSkewed", "ServiceUnavailable", "SlowDown", "XAmzContentSHA256Mismatch"}
 )
 _PASSING_STATUS: Final = frozenset({408, 409, 425, 429})
+_SOME_REFUSED: Final = 400
 _NO_SPACE: Final = 507
 _NOT_IMPLEMENTED: Final = 501
+
+
+class RemovalError(MinioException):
+    """One of several objects could not be removed; the client tells of that in the answer's body."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class CredentialsRefusedError(ConfigurationError):
@@ -83,6 +92,8 @@ def translate(error: Exception, call: Call) -> PairmillError:
     match error:
         case S3Error():
             return _of_code(error.code or "", error.response.status, error.message or "", call)
+        case RemovalError():
+            return _of_code(error.code, _SOME_REFUSED, str(error), call)
         case ServerError():
             return _of_status(error.status_code, str(error), call)
         case InvalidResponseError():

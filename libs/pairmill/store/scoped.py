@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,10 @@ class ScopedStore:
         """Yields the objects under a prefix in order of keys."""
         check_prefix(prefix)
         return map(self._own, self._store.list(self._folder + prefix))
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Removes objects."""
+        self._store.delete_all(map(self._key, keys))
 
     def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
         """Gives up unfinished writes of this folder's keys that are the caller's own."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import PurePosixPath
+from typing import Final
 
 import structlog
 
@@ -22,6 +24,8 @@ from pairmill.ledger.root import load_root
 from pairmill.stage.checkpoints import Checkpoints, NoCheckpoints
 from pairmill.store.port import ListedObject, ObjectStore
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
+
+_AT_ONCE: Final = 1000
 
 log = structlog.get_logger(__name__)
 
@@ -55,18 +59,20 @@ class Janitor:
         index = manifest_in(self._source, name)
         is_own = owner_pattern(job_id)
         kept = {entry.path for entry in (*index.files(), *index.manifest.files)}
+        found = chain(self._written_by(is_own), self._present(also))
         removed = size = 0
-        for info in (*self._written_by(is_own), *self._present(also)):
-            if info.key not in kept:
+        leavings = (info for info in found if info.key not in kept)
+        while batch := list(islice(leavings, _AT_ONCE)):
+            for _ in batch:
                 self._checkpoints.passed("in_sweep")
-                self._store.delete(info.key)
-                removed, size = removed + 1, size + info.size_bytes
+            self._store.delete_all(info.key for info in batch)
+            removed, size = removed + len(batch), size + sum(info.size_bytes for info in batch)
         uploads = self._store.abandon_uploads(lambda key: bool(is_own.search(key)))
         log.info("job_swept", job=job_id, objects=removed, bytes=size, uploads=uploads)
         return Swept(objects=removed, bytes=size)
 
     def _written_by(self, is_own: re.Pattern[str]) -> Iterator[ListedObject]:
-        return (info for info in list(self._store.list("")) if is_own.search(info.key) and _may_go(info.key))
+        return (info for info in self._store.list("") if is_own.search(info.key) and _may_go(info.key))
 
     def _present(self, keys: Iterable[str]) -> Iterator[ListedObject]:
         return (info for info in map(self._store.stat, keys) if info is not None)

@@ -205,3 +205,18 @@ def test_a_listing_goes_on_where_it_was_cut_off(
     proxy.add(Rule(do="status", path="list-type=2", times=2))
     keys = [info.key for info in store.list("many/")]
     assert keys == [f"many/{number:05d}" for number in range(2500)]
+
+
+def test_many_objects_are_removed_in_few_requests(
+    store: S3Store, proxy: FaultProxy, bucket_folder: Path
+) -> None:
+    folder = bucket_folder / "some" / "prefix" / "many"
+    folder.mkdir(parents=True)
+    for number in range(1500):
+        (folder / f"{number:05d}").touch()
+    proxy.add(Rule(do="status", method="POST", path=r"\?delete", status=200, code="SlowDown"))
+    proxy.add(Rule(do="lose", method="POST", path=r"\?delete"))
+    store.delete_all(info.key for info in store.list("many/"))
+    assert list(store.list("")) == []
+    assert proxy.count(lambda seen: seen.method == "POST") == 4
+    assert proxy.count(lambda seen: seen.method == "DELETE") == 0

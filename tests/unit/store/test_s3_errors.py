@@ -21,7 +21,14 @@ from pairmill.errors import (
     PairmillError,
     RetriableError,
 )
-from pairmill.store.s3_errors import VENDOR_ERRORS, Call, CredentialsRefusedError, UploadGoneError, translate
+from pairmill.store.s3_errors import (
+    VENDOR_ERRORS,
+    Call,
+    CredentialsRefusedError,
+    RemovalError,
+    UploadGoneError,
+    translate,
+)
 
 CALL: Final = Call(endpoint="https://s3.example.org", bucket="bucket", operation="read", name="p/key")
 POOL: Final = urllib3.HTTPConnectionPool("s3.example.org")
@@ -117,6 +124,9 @@ CONNECTION_ERRORS: Final[list[tuple[Exception, type[PairmillError]]]] = [
 
 OTHER_ERRORS: Final[list[tuple[Exception, type[PairmillError]]]] = [
     (MinioException("text"), RetriableError),
+    (RemovalError("InternalError", "text"), RetriableError),
+    (RemovalError("AccessDenied", "text"), CredentialsRefusedError),
+    (RemovalError("Anything", "text"), ConfigurationError),
     (ServerError("text", 503), RetriableError),
     (ServerError("text", 507), NoSpaceError),
     (ServerError("text", 403), CredentialsRefusedError),
