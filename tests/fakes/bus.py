@@ -143,6 +143,10 @@ class MemoryBus(AbstractContextManager["MemoryBus"]):
             log = self.logs[source]
             log.messages = [message for message in log.messages if message.offset >= before]
 
+    def end_offset_of(self, topic: str) -> int:
+        """Returns how many messages were ever published to a topic."""
+        return sum(log.end for source, log in self.logs.items() if source.topic == topic)
+
     def assigned(self, group: str, member: str) -> frozenset[TopicPartition]:
         """Returns what a member owns in the group's present generation."""
         members = {name: consumer.topics for name, consumer in self.members[group].items()}

@@ -7,16 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pairmill.bus.port import Bus
 from pairmill.bus.topics import create_topics
 from pairmill.stage.checkpoints import Checkpoints, NoCheckpoints
+from pairmill.stage.datasets import dataset_store
 from pairmill.store.directory import DirectoryStore
-from pairmill.store.port import ObjectStore
-from pairmill.store.scoped import ScopedStore
+from pairmill_gateway.audit_desk import AuditDesk
 from pairmill_gateway.book import Book
+from pairmill_gateway.bundles import BundleShelf
+from pairmill_gateway.desk import Desk
+from pairmill_gateway.job_desk import JobDesk
 from pairmill_gateway.job_records import admitted_message
 from pairmill_gateway.jobs_loop import JobsLoop, JobsLoopSettings
+from pairmill_gateway.rpc.ports import Caller, Role
 from pairmill_gateway.running import RunningJobs
+from pairmill_gateway.standing_desk import StandingDesk
 from pairmill_gateway.status import JobStatus
+from pairmill_gateway.submission import SubmissionLimits, Submissions
 from pairmill_gateway.workshop import DatasetWorkshop
 from pairmill_protos.job.v1.job_pb2 import JobAdmitted, JobEnded
 from tests.fakes.bus import MemoryBus
@@ -27,6 +34,10 @@ from tests.fakes.dataset_options import Options, small_spec
 from tests.fakes.dataset_world import make_world
 
 WORLD = make_world(candidates=30, seed=7)
+CALLER = Caller(name="tester", role=Role.OPERATE)
+ALL = frozenset({0})
+"""The partitions of the ledger."""
+
 _SECONDS = 30.0
 
 
@@ -49,6 +60,9 @@ class Gateway:
     loop: JobsLoop
     workshop: DatasetWorkshop
     statuses: LastStatuses
+    jobs: JobDesk
+    audits: AuditDesk
+    standings: StandingDesk
 
     def ended(self, job_id: str) -> JobEnded | None:
         entry = self.book.get(job_id)
@@ -68,11 +82,18 @@ class Cluster:
         self.builders: dict[str, Builder] = {}
         self.stages: dict[str, BusStages] = {}
 
-    def gateway(self, *, store: ObjectStore | None = None, checkpoints: Checkpoints | None = None) -> Gateway:
+    def gateway(
+        self,
+        *,
+        bus: Bus | None = None,
+        checkpoints: Checkpoints | None = None,
+        sweep_again_seconds: float = 86_400.0,
+    ) -> Gateway:
         """Returns a gateway as it is after a start."""
+        bus = bus or self.bus
         workshop = DatasetWorkshop(
-            bus=self.bus,
-            store=store or self.store,
+            bus=bus,
+            store=self.store,
             store_url=f"file://{self.out}",
             scratch=self.folder / "scratch",
             clock=self.clock,
@@ -80,10 +101,10 @@ class Cluster:
             reissue_after_seconds=30.0,
             render=lambda dataset: f"report of {dataset.manifest.job_id}",
         )
-        book, running, statuses = Book(self.bus), RunningJobs(), LastStatuses()
+        book, running, statuses = Book(bus), RunningJobs(), LastStatuses()
         loop = JobsLoop(
-            JobsLoopSettings(member="gateway-0", poll_seconds=0.01),
-            bus=self.bus,
+            JobsLoopSettings(member="gateway-0", poll_seconds=0.01, sweep_again_seconds=sweep_again_seconds),
+            bus=bus,
             book=book,
             running=running,
             workshop=workshop,
@@ -91,8 +112,22 @@ class Cluster:
             sink=statuses,
             checkpoints=checkpoints or NoCheckpoints(),
         )
-        loop.own(frozenset(range(self.bus.partitions("ledger"))))
-        return Gateway(book, running, loop, workshop, statuses)
+        loop.own(ALL)
+        desk = Desk(
+            bus=bus, store=self.store, store_url="file:///out", book=book, running=running, clock=self.clock
+        )
+        shelf = BundleShelf(self.folder / "bundles")
+        submissions = Submissions(bus, self.store, book, shelf, SubmissionLimits(max_wats=1000))
+        return Gateway(
+            book=book,
+            running=running,
+            loop=loop,
+            workshop=workshop,
+            statuses=statuses,
+            jobs=JobDesk(desk, submissions),
+            audits=AuditDesk(desk, submissions, self.folder / "scratch"),
+            standings=StandingDesk(book, running),
+        )
 
     def admit(self, wats: int = 3, options: Options | None = None, *, dataset: str | None = None) -> str:
         """Admits a job with stages that work for it; returns its id. Other WATs make another job."""
@@ -101,7 +136,7 @@ class Cluster:
         job_id = builder.spec.job_id
         dataset = job_id if dataset is None else dataset
         self.builders[job_id] = builder
-        self.stages[job_id] = BusStages(self.bus, ScopedStore(self.store, dataset), builder, work, dataset)
+        self.stages[job_id] = BusStages(self.bus, dataset_store(self.store, dataset), builder, work, dataset)
         self.announce(job_id, dataset)
         return job_id
 

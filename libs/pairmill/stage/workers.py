@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -26,5 +27,6 @@ def start_work(work: Callable[[], T], name: str) -> Future[T]:
         else:
             future.set_result(result)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    context = copy_context()  # log lines of the work name the service too
+    threading.Thread(target=context.run, args=(run,), name=name, daemon=True).start()
     return future
