@@ -34,8 +34,10 @@ from pairmill.store.factory import open_store
 from pairmill.store.port import ObjectStore
 from pairmill.store.settings import S3Config
 from pairmill.telemetry.admin import AdminServer
+from pairmill.telemetry.bus import BusMetrics, MeasuredBus
 from pairmill.telemetry.checks import PingCheck
 from pairmill.telemetry.metrics import StageMetrics
+from pairmill.telemetry.store import MeasuredStore, StoreMetrics
 from pairmill.units import STAGE_TOPICS
 
 log = structlog.get_logger(__name__)
@@ -94,8 +96,12 @@ def _run_loop(
     """Returns the exit code and the CPU seconds of this thread, which does nothing but protocol."""
     clock = SystemClock()
     with ExitStack() as stack:
-        bus = stack.enter_context(open_bus(config.bus_url, config.kafka))
-        store = stack.enter_context(open_store(config.store_url, config.s3))
+        bus = MeasuredBus(
+            stack.enter_context(open_bus(config.bus_url, config.kafka)), BusMetrics(registry), clock
+        )
+        store = MeasuredStore(
+            stack.enter_context(open_store(config.store_url, config.s3)), StoreMetrics(registry, clock)
+        )
         loop = StageLoop(
             _loop_settings(config, handler, group),
             handler,

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from pairmill.clock import SystemClock
 from pairmill.config import document
+from pairmill.telemetry.bus import BusMetrics
 from pairmill.telemetry.health import HealthCollector
 from pairmill.telemetry.metrics import StageMetrics
+from pairmill.telemetry.store import StoreMetrics
 from pairmill_crawler.metrics import CrawlerMetrics
 from pairmill_downloader.metrics import DownloadMetrics
 from pairmill_gateway.adapters.status_file import StatusFile
@@ -100,6 +103,8 @@ def _registries() -> list[CollectorRegistry]:
     for metrics in (CrawlerMetrics, DownloadMetrics, InferenceMetrics, ScorerMetrics):
         metrics(stage)
     stage.register(HealthCollector({"loop": lambda: None}, {"loop": lambda: None}))
+    BusMetrics(stage)
+    StoreMetrics(stage, SystemClock())
     GatewayMetrics(gateway, StatusFile(Path("unused")))
     return [stage, gateway]
 

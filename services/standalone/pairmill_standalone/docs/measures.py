@@ -26,8 +26,8 @@ S3: Final = "S3"
 TRITON: Final = "Triton"
 
 _LIBRARY_OWNERS: Final = (
-    ("libs/pairmill/telemetry/metrics.py", EVERY_STAGE),
-    ("libs/pairmill/telemetry/", EVERY_SERVICE),
+    ("libs/pairmill/telemetry/process.py", EVERY_SERVICE),
+    ("libs/pairmill/telemetry/health.py", EVERY_SERVICE),
     ("libs/pairmill/bus/kafka", KAFKA),
     ("libs/pairmill/store/s3", S3),
     ("libs/pairmill_models/triton", TRITON),
