@@ -26,7 +26,8 @@ def watched(get: Callable[[], Job], wait: Callable[[float], None], interval_seco
     """
     said, quiet = None, 0.0
     while True:
-        job = get()
+        job = Job()
+        job.CopyFrom(get())
         job.ClearField("spec")
         data = job.SerializeToString(deterministic=True)
         if data != said or quiet >= QUIET_SECONDS:

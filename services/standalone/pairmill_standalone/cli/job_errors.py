@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 DETAILS_KEY: Final = "grpc-status-details-bin"
 _BAD_REQUEST: Final = "/google.rpc.BadRequest"
 
+
+class WrongStateError(PairmillError):
+    """The state of the job does not allow it."""
+
+
+class GatewayFailedError(PairmillError):
+    """The gateway could not do it; its log says why."""
+
+
 KINDS: Final[Mapping[str, tuple[type[PairmillError], str]]] = {
     "INVALID_ARGUMENT": (ConfigurationError, "{details}"),
     "OUT_OF_RANGE": (ConfigurationError, "{details}"),
@@ -23,16 +32,16 @@ KINDS: Final[Mapping[str, tuple[type[PairmillError], str]]] = {
     "UNAUTHENTICATED": (ConfigurationError, "--token-file: {details}"),
     "PERMISSION_DENIED": (ConfigurationError, "--token-file: {details}"),
     "UNIMPLEMENTED": (ConfigurationError, "--target: {target} is no gateway of this version: {details}"),
-    "FAILED_PRECONDITION": (PairmillError, "{details}"),
-    "ALREADY_EXISTS": (PairmillError, "{details}"),
+    "FAILED_PRECONDITION": (WrongStateError, "{details}"),
+    "ALREADY_EXISTS": (WrongStateError, "{details}"),
     "ABORTED": (RetriableError, "{details}; try again"),
     "UNAVAILABLE": (RetriableError, "{target} does not answer ({details}); see --target and --ca-file"),
     "DEADLINE_EXCEEDED": (RetriableError, "{target} did not answer in time; see --timeout"),
     "RESOURCE_EXHAUSTED": (RetriableError, "{details}"),
     "CANCELLED": (RetriableError, "the call was cut off; try again"),
-    "DATA_LOSS": (PairmillError, "{details}"),
-    "INTERNAL": (PairmillError, "{details}"),
-    "UNKNOWN": (PairmillError, "{details}"),
+    "DATA_LOSS": (GatewayFailedError, "{details}"),
+    "INTERNAL": (GatewayFailedError, "{details}"),
+    "UNKNOWN": (GatewayFailedError, "{details}"),
 }
 """Every status that a call can fail with: what it is to us, and how it is said."""
 
@@ -54,7 +63,7 @@ def error_of(error: grpc.RpcError, target: str) -> PairmillError:
     call: Any = error
     lines = [f"{option_of(field)}: {description}" for field, description in violations_in(call)]
     code = call.code().name
-    kind, text = KINDS.get(code, (PairmillError, "{details}"))
+    kind, text = KINDS.get(code, (GatewayFailedError, "{details}"))
     if lines and kind is ConfigurationError:
         return ConfigurationError("\n".join(lines))
     return kind(text.format(details=call.details() or code, target=target))
