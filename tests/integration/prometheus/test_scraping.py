@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -17,11 +17,16 @@ from deploy.local.ports import free_port
 from deploy.local.prometheus import PrometheusServer
 from deploy.local.scraping import Target, write_targets
 from pairmill.bus.port import TopicPartition
+from pairmill.clock import SystemClock
 from pairmill.telemetry.admin import AdminServer
+from pairmill.telemetry.bus import BusMetrics
 from pairmill.telemetry.metrics import StageMetrics
+from pairmill.telemetry.store import StoreMetrics
 from pairmill_crawler.metrics import CrawlerMetrics
 from pairmill_downloader.metrics import DownloadMetrics
 from pairmill_inference.metrics import InferenceMetrics
+from pairmill_models.triton_metrics import TritonMetrics
+from pairmill_models.triton_port import RequestEnding
 from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, Stage
 from tests.fakes.processes import Child, wait_until
@@ -101,6 +106,9 @@ class Measures:
         self.crawler = CrawlerMetrics(self.registries["crawler"])
         self.downloads = DownloadMetrics(self.registries["downloader"])
         self.model = InferenceMetrics(self.registries["inference"])
+        self.triton = TritonMetrics(self.registries["inference"])
+        self.bus = BusMetrics(self.registries["scorer"])
+        self.store = StoreMetrics(self.registries["scorer"], SystemClock())
 
     def count(self) -> None:
         """A unit of each stage ends."""
@@ -117,6 +125,10 @@ class Measures:
         self.stages["downloader"].stored([ObjectRef(role="shard", bytes=70_000)])
         self.model.called("image", 64, 1.5)
         self.model.called("image", 16, 0.4)
+        self.triton.requested("image", 16, 0.4, get_args(RequestEnding)[0])
+        self.store.moved("put", 3_000)
+        with self.store.call("put"):
+            self.bus.published([], 0.01)
         self.stages["scorer"].rows(
             {
                 (Outcome.OUTCOME_KEPT, NO_REASON): 60,
@@ -148,6 +160,7 @@ def test_recorded_rates_are_what_was_counted(watched: Watched) -> None:
             ("records:rate5m", '{service="scorer",outcome="filtered"}'): 20,
             ("records_by_reason:rate5m", '{service="scorer",reason="low_similarity"}'): 20,
             ("stored_bytes:rate5m", '{role="shard"}'): 70_000,
+            ("store_bytes:rate5m", '{service="scorer",operation="put"}'): 3_000,
             ("wat_bytes:rate1m", ""): 5_000,
             ("downloaded_bytes:rate1m", ""): 80_000,
             ("images:rate1m", ""): 80,

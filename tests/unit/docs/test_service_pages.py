@@ -19,6 +19,7 @@ from pairmill_downloader.metrics import DownloadMetrics
 from pairmill_gateway.adapters.status_file import StatusFile
 from pairmill_gateway.metrics import GatewayMetrics
 from pairmill_inference.metrics import InferenceMetrics
+from pairmill_models.triton_metrics import TritonMetrics
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_scorer.metrics import ScorerMetrics
 from pairmill_standalone.docs.__main__ import PAGES
@@ -105,6 +106,7 @@ def _registries() -> list[CollectorRegistry]:
     stage.register(HealthCollector({"loop": lambda: None}, {"loop": lambda: None}))
     BusMetrics(stage)
     StoreMetrics(stage, SystemClock())
+    TritonMetrics(stage)
     GatewayMetrics(gateway, StatusFile(Path("unused")))
     return [stage, gateway]
 

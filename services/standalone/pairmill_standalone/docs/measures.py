@@ -21,15 +21,11 @@ _GENERATED: Final = "pairmill_protos"
 
 EVERY_SERVICE: Final = "every service"
 EVERY_STAGE: Final = "every stage"
-KAFKA: Final = "Kafka"
-S3: Final = "S3"
 TRITON: Final = "Triton"
 
 _LIBRARY_OWNERS: Final = (
     ("libs/pairmill/telemetry/process.py", EVERY_SERVICE),
     ("libs/pairmill/telemetry/health.py", EVERY_SERVICE),
-    ("libs/pairmill/bus/kafka", KAFKA),
-    ("libs/pairmill/store/s3", S3),
     ("libs/pairmill_models/triton", TRITON),
     ("libs/", EVERY_STAGE),
 )

@@ -9,8 +9,6 @@ from typing import Final
 from pairmill_standalone.docs.measures import (
     EVERY_SERVICE,
     EVERY_STAGE,
-    KAFKA,
-    S3,
     TRITON,
     Measure,
     all_measures,
@@ -61,8 +59,6 @@ _OWNERS: Final[Mapping[str, str]] = {
     EVERY_SERVICE: "Of every process, the gateway's too.",
     EVERY_STAGE: "Of crawler, planner, downloader, inference, scorer and finaliser.",
     **dict.fromkeys(SERVICES, ""),
-    KAFKA: "Of every process whose bus is Kafka.",
-    S3: "Of every process whose store is a bucket.",
     TRITON: "Of inference processes that ask Triton.",
 }
 
