@@ -147,6 +147,12 @@ class MemoryBus(AbstractContextManager["MemoryBus"]):
         """Returns how many messages were ever published to a topic."""
         return sum(log.end for source, log in self.logs.items() if source.topic == topic)
 
+    def messages(self, topic: str) -> list[Message]:
+        """Returns what stands on a topic."""
+        return [
+            message for source, log in self.logs.items() if source.topic == topic for message in log.messages
+        ]
+
     def assigned(self, group: str, member: str) -> frozenset[TopicPartition]:
         """Returns what a member owns in the group's present generation."""
         members = {name: consumer.topics for name, consumer in self.members[group].items()}

@@ -114,7 +114,12 @@ class Cluster:
         )
         loop.own(ALL)
         desk = Desk(
-            bus=bus, store=self.store, store_url="file:///out", book=book, running=running, clock=self.clock
+            bus=bus,
+            store=self.store,
+            store_url=f"file://{self.out}",
+            book=book,
+            running=running,
+            clock=self.clock,
         )
         shelf = BundleShelf(self.folder / "bundles")
         submissions = Submissions(bus, self.store, book, shelf, SubmissionLimits(max_wats=1000))

@@ -116,9 +116,10 @@ class JobDesk:
         bus.publish([resumed_message(bus, JobResumed(job_id=job_id, ledger_offset=place))])
         self._desk.book.catch_up()
         log.info("job_resumed", job=job_id, caller=caller.name)
-        answer = described(entry, self._desk.store_url)
+        resumed = self._desk.entry(job_id, caller)
         with job.held() as follower:
-            return with_status(answer, job.status_of(follower))
+            job.entry = resumed
+            return with_status(described(resumed, self._desk.store_url), job.status_of(follower))
 
     def _cancel(self, entry: JobEntry, why: str) -> None:
         """Publishes the fact, sees whether it counts, and then tells the stages."""
