@@ -151,6 +151,23 @@ def test_a_plan_waits_for_its_wave_and_for_the_plan_before() -> None:
     assert later[0].input.plan.seen.inline[0].role == "seen"
 
 
+def test_u3_the_digests_of_plan_units_never_change() -> None:
+    """A gateway of another version must expect the same pairs: their records stand in the ledger."""
+    job = small_job(1, wats=200, wave_size=100, ranges=1)
+    walk = Walk(job.root, job.load)
+    crawls = list(walk.open_units())
+    for sequence, task in enumerate(crawls):
+        walk.feed(sequence, job.done(task))
+    (first,) = walk.open_units()
+    walk.feed(len(crawls), job.done(first))
+    second = next(task for task in walk.open_units() if task.stage == Stage.STAGE_PLAN)
+    assert first.input.plan.candidates.HasField("listed")
+    assert [task.input_digest.hex() for task in (first, second)] == [
+        "3e43962a367bc5e63f25ed0d290e63e5",
+        "88f4a6ff20d9db19aec57982e78b9f4d",
+    ]
+
+
 def test_three_failures_of_different_attempts_close_a_unit() -> None:
     job = small_job(2, wats=1, wave_size=1, ranges=1)
     walk = Walk(job.root, job.load)
