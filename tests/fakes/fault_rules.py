@@ -36,6 +36,7 @@ class Rule:
     path: str = ""  # regular expression, searched for in path and query
     access_key: str = ""  # of the request's signature; empty fits all
     skip: int = 0  # requests that fit and are let through first
+    every: int = 1  # applied to one in so many of those that fit
     times: int | None = 1  # requests that it is applied to; None is all
     after_seconds: float = 0.0  # how long after it was set it begins
     status: int = 503
@@ -72,7 +73,9 @@ class _Set:
         if not re.search(rule.path, path) or time.monotonic() - self.since < rule.after_seconds:
             return False
         self.fitted += 1
-        if self.fitted <= rule.skip or (rule.times is not None and self.applied >= rule.times):
+        if self.fitted <= rule.skip or (self.fitted - rule.skip) % rule.every:
+            return False
+        if rule.times is not None and self.applied >= rule.times:
             return False
         self.applied += 1
         return True

@@ -18,8 +18,12 @@ def open_store(url: str, s3: S3Config | None = None) -> ObjectStore:
     if url.startswith(_FILE + "/"):
         return DirectoryStore(Path(url.removeprefix(_FILE)))
     if url.startswith(_S3):
-        from pairmill.store.s3 import S3Store  # its client is an extra of its own
-
+        try:
+            from pairmill.store.s3 import S3Store  # its client is an extra of its own
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"store_url: {url} needs {error.name}, which comes with the extra: pip install 'pairmill[s3]'"
+            ) from error
         bucket, _, prefix = url.removeprefix(_S3).partition("/")
         return S3Store(bucket, prefix.strip("/"), s3 or S3Config())
     raise ConfigurationError(

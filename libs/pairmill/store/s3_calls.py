@@ -7,11 +7,15 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final, TypeVar
 
+import structlog
+
 from pairmill.clock import Clock
 from pairmill.errors import NoSpaceError, PairmillError, RetriableError
 from pairmill.store.s3_errors import VENDOR_ERRORS, Call, CredentialsRefusedError, UploadGoneError, translate
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -40,6 +44,7 @@ class Calls:
                 failure, pause = self._failure(error, operation, name), pause_seconds(attempt)
                 if not _may_pass(failure) or self._clock.monotonic() + pause > deadline:
                     raise failure from error
+                log.warning("store_call_repeated", attempt=attempt, pause_seconds=pause, error=str(failure))
                 self._clock.sleep(pause)
             else:
                 self._allowed.add(operation)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -205,6 +207,36 @@ def test_a_listing_goes_on_where_it_was_cut_off(
     proxy.add(Rule(do="status", path="list-type=2", times=2))
     keys = [info.key for info in store.list("many/")]
     assert keys == [f"many/{number:05d}" for number in range(2500)]
+
+
+def test_g2_a_storm_of_faults_costs_nothing_but_time(
+    bucket: str, config: S3Config, clock: PausesClock, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """Each kind at its own pace, so that they meet in ever other ways. All threads move the clock."""
+    storm: tuple[tuple[Fault, int], ...] = (
+        ("status", 5), ("drop", 7), ("lose", 11), ("cut", 13), ("refuse", 17),
+    )  # fmt: skip
+    patient = replace(config, read_patience_seconds=1e9, write_patience_seconds=1e9)
+    store = S3Store(bucket, "", patient, clock=clock)
+    store.put("warm", SMALL)
+    store.get("warm")
+    for fault, every in storm:
+        code = "ExpiredToken" if fault == "refuse" else "SlowDown"
+        path = "/objects/" if fault == "refuse" else ""
+        proxy.add(Rule(do=fault, every=every, times=None, at_byte=3, code=code, path=path))
+
+    def work(number: int) -> None:
+        key, data = f"objects/{number}", digest(b"%d" % number) * 2000
+        info = store.put(key, data)
+        assert store.get(key, sha256=info.sha256) == data
+        assert store.fetch(key, tmp_path / str(number)).sha256 == info.sha256
+        assert store.stat(key) == info
+        assert store.get_range(key, 50_000, 20) == data[50_000:50_020]
+
+    with store, ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(60)))
+        assert len(list(store.list("objects/"))) == 60
+    assert {seen.fault for seen in proxy.seen} >= {fault for fault, _ in storm}
 
 
 def test_many_objects_are_removed_in_few_requests(

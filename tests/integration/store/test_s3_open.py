@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,6 +72,18 @@ def test_settings_that_cannot_be_right_are_named(url: str, changes: dict[str, ob
         open_store(url, config)
     assert message in str(caught.value)
     assert "user:word" not in str(caught.value)
+
+
+def test_a_client_that_is_not_installed_is_named() -> None:
+    script = "import sys; sys.modules['minio'] = None; from pairmill.store.factory import open_store; "
+    result = subprocess.run(
+        [sys.executable, "-c", script + "open_store('s3://bucket/a')"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ConfigurationError: store_url" in result.stderr
+    assert "pairmill[s3]" in result.stderr
 
 
 @pytest.mark.parametrize(
