@@ -11,21 +11,15 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pairmill.stage.port import UnitContext
-from pairmill.units import new_task
 from pairmill_inference.config import InferenceConfig
 from pairmill_inference.handler import EmbedHandler
 from pairmill_inference.metrics import InferenceMetrics
 from pairmill_inference.parts import embed_parts
 from pairmill_models.bundle import Bundle, write_bundle
 from pairmill_models.check import BundleCheckError
-from pairmill_protos.job.v1.job_pb2 import BundlePin, ImageRules, JobSpec
-from pairmill_protos.unit.v1.unit_pb2 import EmbedInput, ObjectRef, UnitInput
+from tests.fakes.embed_units import ROWS, context, embeddings
 from tests.fakes.onnx_bundle import random_bundle
-from tests.fakes.shard import build_shard, row
-from tests.unit.arrays.memory_store import MemoryStore, new_context
-
-ROWS = 9
+from tests.unit.arrays.memory_store import MemoryStore
 
 
 @pytest.fixture(scope="module")
@@ -39,31 +33,6 @@ def handler(bundle: Bundle) -> Iterator[EmbedHandler]:
     handler = EmbedHandler(embed_parts(config, bundle))
     yield handler
     handler.close()
-
-
-def context(store: MemoryStore, bundle: Bundle, folder: Path, *, foreign: bool = False) -> UnitContext:
-    shard = build_shard([row(number) for number in range(ROWS)])
-    store.put("shards/a.tar", shard.tar)
-    store.put("shards/a.parquet", shard.index)
-    task = new_task(
-        spec=ObjectRef(key="spec"),
-        job_id="job1",
-        unit_id="job1/w000/r000/d00000/e",
-        unit_input=UnitInput(
-            embed=EmbedInput(
-                shard=store.refer("shards/a.tar", rows=0, role="shard"),
-                shard_index=store.refer("shards/a.parquet", rows=ROWS, role="shard_index"),
-            )
-        ),
-        rows=ROWS,
-    )
-    pin = BundlePin(name=bundle.name, digest=bundle.digest, dimensions=bundle.dimensions)
-    spec = JobSpec(job_id="job1", bundle=pin, image=ImageRules(skip_reencode=foreign))
-    return new_context(task, spec, store, folder)
-
-
-def embeddings(store: MemoryStore) -> list[bytes]:
-    return [data for key, data in sorted(store.objects.items()) if key.endswith(".npy")]
 
 
 def test_threads_children_and_isolation_give_the_same_bytes(
