@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 
 from google.protobuf.json_format import MessageToDict
 
@@ -24,6 +25,7 @@ from pairmill_protos.gateway.v1.job_service_pb2 import SubmitJobRequest
 from pairmill_protos.job.v1.job_pb2 import JobAdmitted, JobSpec
 
 _DEFAULT_PROFILE = "default"
+_SPECS_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Submissions:
         self._bundles = bundles
         self._limits = limits
         self._lock = threading.Lock()
+        self._stored = lru_cache(_SPECS_KEPT)(self._get)  # a spec never changes, and a watch asks each second
 
     def prepare(self, request: SubmitJobRequest, caller: Caller) -> Admission:
         """Returns the job that a request asks for, with nothing done yet."""
@@ -82,8 +85,10 @@ class Submissions:
     def spec_of(self, entry: JobEntry) -> JobSpec:
         """Returns the spec that a job was admitted with."""
         ref = entry.admitted.spec
-        data = dataset_store(self._store, entry.admitted.dataset).get(ref.key, sha256=ref.sha256)
-        return JobSpec.FromString(data)
+        return JobSpec.FromString(self._stored(entry.admitted.dataset, ref.key, ref.sha256))
+
+    def _get(self, dataset: str, key: str, sha256: bytes) -> bytes:
+        return dataset_store(self._store, dataset).get(key, sha256=sha256)
 
     def _announce(self, admission: Admission, caller: Caller, dataset: str) -> None:
         running = sum(entry.is_running for entry in self._book.entries())

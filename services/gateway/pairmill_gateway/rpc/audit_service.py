@@ -6,7 +6,8 @@ import grpc
 
 from pairmill_gateway.rpc.calls import current_caller
 from pairmill_gateway.rpc.paging import page_of, page_token
-from pairmill_gateway.rpc.ports import Audits
+from pairmill_gateway.rpc.ports import Audits, Role
+from pairmill_gateway.rpc.refusals import RefusedError
 from pairmill_gateway.rpc.requests import job_id_problems, refuse_if, stage_problems
 from pairmill_protos.gateway.v1.audit_service_pb2 import (
     GetFunnelRequest,
@@ -60,11 +61,16 @@ class AuditRpc(AuditServiceServicer):
         self, request: ListDeadLettersRequest, context: grpc.ServicerContext
     ) -> ListDeadLettersResponse:
         """Returns a page of dead letters; without a job those that name none."""
+        caller = current_caller()
+        if not request.job_id and caller.role < Role.ADMIN:
+            raise RefusedError(
+                grpc.StatusCode.PERMISSION_DENIED, "what names no job may be anyone's: only for admin"
+            )
         problems = [*job_id_problems(request.job_id)] if request.job_id else []
         query = f"letters {request.job_id}"
         page = page_of(request.page_size, request.page_token, query, problems)
         refuse_if(problems)
-        answer = self._audits.dead_letters(request.job_id, page, current_caller())
+        answer = self._audits.dead_letters(request.job_id, page, caller)
         answer.next_page_token = page_token(answer.next_page_token, query)
         return answer
 

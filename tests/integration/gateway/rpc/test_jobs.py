@@ -220,8 +220,16 @@ def test_an_audit_shows_funnel_open_units_orphans_and_dead_letters(
     assert not audits.ListOpenUnits(other, **options).units
     assert audits.ListOrphans(ListOrphansRequest(job_id=job_id), **options).orphans[0].offset == 7
     assert audits.ListDeadLetters(ListDeadLettersRequest(job_id=job_id), **options).letters[0].rows == 9
+    assert _is_denied(audits, served)
+    options["metadata"] = served.metadata("admin")
     nameless = audits.ListDeadLetters(ListDeadLettersRequest(), **options).letters
     assert [letter.source for letter in nameless] == ["embed-tasks/0/1"]
+
+
+def _is_denied(audits: AuditServiceStub, served: Served) -> bool:
+    """Whether what names no job, and so no tenant, is kept from all but administrators."""
+    code = refusal(audits.ListDeadLetters, ListDeadLettersRequest(), served).code()
+    return bool(code is grpc.StatusCode.PERMISSION_DENIED)
 
 
 def test_dead_letters_are_replayed_once_the_job_has_ended(
