@@ -41,6 +41,10 @@ class KafkaBroker(KafkaBus):
     def trim(self, source: TopicPartition, before: int) -> None:
         self.admin.trim(source, before)
 
+    def has_member(self, group: str, member: str) -> bool:
+        """Whether the broker counts a member as one of a group."""
+        return self._metadata.has_member(group, member)
+
     def close(self) -> None:
         super().close()
         self.admin.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from kafka import (  # type: ignore[import-untyped]  # the client has no types
@@ -38,6 +39,11 @@ class KafkaClients:
     def __init__(self, servers: tuple[str, ...], config: KafkaConfig) -> None:
         self._servers = servers
         self._config = config
+
+    def hasty(self, seconds: float) -> KafkaClients:
+        """Returns the same for who cannot wait longer for an answer."""
+        timeout = min(seconds, self._config.request_timeout_seconds)
+        return KafkaClients(self._servers, replace(self._config, request_timeout_seconds=timeout))
 
     def admin(self) -> Any:
         """Returns a client for questions and for what operators do."""

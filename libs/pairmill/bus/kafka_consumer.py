@@ -7,33 +7,39 @@ class keeps belongs to the thread that polls, but for the queue that wakes it.
 from __future__ import annotations
 
 import contextlib
-import queue
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
 from kafka import OffsetAndMetadata, errors  # type: ignore[import-untyped]  # the client has no types
 from kafka import TopicPartition as Place
-from kafka.structs import MemberState  # type: ignore[import-untyped]  # as above
 
 from pairmill.bus.kafka_assignment import Assigned, Lost, Notes
 from pairmill.bus.kafka_clients import KafkaClients, close_consumer
 from pairmill.bus.kafka_clock import BrokerClock
 from pairmill.bus.kafka_errors import translated
+from pairmill.bus.kafka_inside import (
+    insist_on_joining,
+    is_about_to_join,
+    is_heard,
+    is_stable,
+)
 from pairmill.bus.kafka_lag import LagMeter
 from pairmill.bus.kafka_lazy import Lazy
 from pairmill.bus.kafka_metadata import Metadata
 from pairmill.bus.kafka_records import message_of
 from pairmill.bus.kafka_remade import RemadeTopics
+from pairmill.bus.kafka_rest import Rest
 from pairmill.bus.port import Message, TopicPartition
-from pairmill.errors import PairmillError
+from pairmill.errors import PairmillError, RetriableError
 
 log = structlog.get_logger(__name__)
 
 _LEAST_JOIN_SECONDS: Final = 0.25  # that a look may take while the group is being made
-_MEMBER_REST_SECONDS: Final = 0.25  # longest wait between two looks; messages and wakes end it at once
+_LEAVE_SECONDS: Final = 3.0  # a broker that does not answer may not keep a process from its end
 _NOT_A_MEMBER: Final = (
     errors.CommitFailedError,
     errors.RebalanceInProgressError,
@@ -41,8 +47,6 @@ _NOT_A_MEMBER: Final = (
     errors.UnknownMemberIdError,
     errors.FencedInstanceIdError,
 )
-
-Poke = bool  # what wakes a rest: True where the poll is to end, False where something may have come
 
 
 class KafkaMember:
@@ -68,8 +72,7 @@ class KafkaMember:
         self._session_seconds = session_seconds
         self._client = Lazy(self._join, close_consumer)
         self._notes = Notes()
-        self._pokes: queue.SimpleQueue[Poke] = queue.SimpleQueue()  # the one that a signal handler may use
-        self._watched: list[Any] = []  # answers under way, each of which pokes
+        self._rest = Rest()
         self._remade = RemadeTopics(metadata, topics)
         self._lag = LagMeter(metadata, group)
         self._generation = -1
@@ -117,10 +120,10 @@ class KafkaMember:
         try:
             with translated(f"polling {', '.join(self._topics)}"):
                 batches = self._poll_client(client, max_records)
+            self._follow(client)
         except PairmillError:
-            self._give_up(client)
+            self._give_up(client)  # for what it had fetched would be lost with this call
             raise
-        self._follow(client)
         messages = [
             message_of(record)
             for place, records in batches.items()
@@ -132,21 +135,21 @@ class KafkaMember:
         return messages
 
     def _poll_client(self, client: Any, max_records: int) -> Mapping[Any, Sequence[Any]]:
-        """One look, which waits for nothing: what it asks for comes in meanwhile.
-
-        Not so while the group is being made: the client forgets an assignment that comes in between
-        two polls, and joins once more.
-        """
+        """One look, which waits for nothing but the group while that is being made."""
         batches: Mapping[Any, Sequence[Any]] = {}
         until = time.monotonic() + _LEAST_JOIN_SECONDS
         try:
-            batches = client.poll(timeout_ms=0, max_records=max_records)
-            while not batches and not _is_stable(client) and time.monotonic() < until:
+            wait = _LEAST_JOIN_SECONDS if is_about_to_join(client) else 0.0
+            batches = client.poll(timeout_ms=wait * 1000, max_records=max_records)
+            while not batches and not is_stable(client):
+                insist_on_joining(client)
+                if time.monotonic() > until:
+                    return batches
                 batches = client.poll(timeout_ms=_LEAST_JOIN_SECONDS * 1000, max_records=max_records)
         except errors.FencedInstanceIdError:
             self._be_replaced(client)
             return {}
-        if _is_stable(client) and not _is_heard(client):
+        if is_stable(client) and not is_heard(client):
             self._be_replaced(client)
             return {}
         return batches
@@ -166,7 +169,8 @@ class KafkaMember:
         if self._replaced_at is None and self._owned:
             self._restart_remade(client)
             if self._owed:
-                self._pay(client)
+                with contextlib.suppress(RetriableError):
+                    self._pay(client)
 
     def _take(self, client: Any, owned: frozenset[TopicPartition]) -> None:
         self._owned = owned
@@ -190,7 +194,6 @@ class KafkaMember:
         """Drops a client that failed; the next look makes another, which takes the old place."""
         self._notes.take()
         self._lose()
-        self._watched.clear()
         self._client.discard(client)
         self._notes = Notes()
 
@@ -234,40 +237,16 @@ class KafkaMember:
 
     def wake(self) -> None:
         """Ends a poll under way, or else the next one, after one look."""
-        self._pokes.put(True)
+        self._rest.wake()
 
     def _woken(self, remaining: float) -> bool:
         """Rests until something may have come; whether the poll is to end."""
-        if remaining > 0 and (self._replaced_at is not None or self._watch()):
-            with contextlib.suppress(queue.Empty):
-                if self._pokes.get(timeout=min(_MEMBER_REST_SECONDS, remaining)):
-                    self._drain()
-                    return True
-        return self._drain() or remaining <= 0
-
-    def _drain(self) -> bool:
-        woken = False
-        with contextlib.suppress(queue.Empty):
-            while True:
-                woken |= self._pokes.get_nowait()
-        return woken
-
-    def _watch(self) -> bool:
-        """Lets each answer under way end the rest; whether there is to be one: not while joining.
-
-        The client's own wait cannot be ended from outside, so it is never used; the answers it would
-        wait for are the ones that it keeps here.
-        """
-        client = self._client.get()
-        self._watched = [answer for answer in self._watched if not answer.is_done]
-        for answer in list(client._fetcher._fetch_futures):
-            if answer not in self._watched:
-                self._watched.append(answer)
-                answer.add_both(self._poke)
-        return _is_stable(client)
-
-    def _poke(self, _: object) -> None:
-        self._pokes.put(False)
+        if self._replaced_at is None:
+            client = self._client.get()
+            if not is_stable(client):  # a look takes its time then
+                return self._rest.was_woken() or remaining <= 0
+            self._rest.watch(client)
+        return self._rest.wait(remaining) or remaining <= 0
 
     # State
 
@@ -306,7 +285,7 @@ class KafkaMember:
     def _pay(self, client: Any) -> None:
         """Commits what is owed, unless the group is not ready for it: then the next look tries again."""
         with translated(f"committing for {self._group}"):
-            if not _is_stable(client):
+            if not is_stable(client):
                 return
             with contextlib.suppress(*_NOT_A_MEMBER):
                 client.commit(
@@ -331,18 +310,13 @@ class KafkaMember:
         self._client.discard(client)
         if mine.member_id:
             with contextlib.suppress(PairmillError):
-                self._metadata.remove_member(self._group, member_id=mine.member_id, instance=self._member)
+                self._leave(mine.member_id)
+
+    def _leave(self, member_id: str) -> None:
+        """Says by name that the member leaves: a static member's client never does."""
+        with closing(Metadata(self._clients.hasty(_LEAVE_SECONDS), age_seconds=0.0)) as metadata:
+            metadata.remove_member(self._group, member_id=member_id, instance=self._member)
 
 
 def _place(source: TopicPartition) -> Any:
     return Place(source.topic, source.partition)
-
-
-def _is_stable(client: Any) -> bool:
-    """Whether the client has an assignment, and no new one is being made as far as it knows."""
-    return bool(client.group_metadata().state is MemberState.STABLE)
-
-
-def _is_heard(client: Any) -> bool:
-    """Whether the client still sends signs of life: it stops when another member has its name."""
-    return bool(client._coordinator._heartbeat_enabled)

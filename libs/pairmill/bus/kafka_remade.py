@@ -11,6 +11,7 @@ from typing import Final
 
 from pairmill.bus.kafka_metadata import Metadata
 from pairmill.bus.port import TopicPartition
+from pairmill.errors import RetriableError
 
 _ASK_SECONDS: Final = 5.0
 
@@ -30,7 +31,10 @@ class RemadeTopics:
         if self._asked_at is not None and now - self._asked_at < _ASK_SECONDS:
             return frozenset()
         self._asked_at = now
-        found = {name: facts.epoch for name, facts in self._metadata.ask(self._topics).items()}
+        try:
+            found = {name: facts.epoch for name, facts in self._metadata.ask(self._topics).items()}
+        except RetriableError:
+            return frozenset()  # asked again next time; nobody loses partitions over a question
         remade = {name for name, epoch in found.items() if self._epochs.get(name, epoch) != epoch}
         self._epochs.update(found)
         return frozenset(source for source in owned if source.topic in remade)
