@@ -22,6 +22,7 @@ from pairmill.bus.factory import open_bus
 from pairmill.bus.port import Bus
 from pairmill.bus.settings import KafkaConfig
 from pairmill.clock import Clock, SystemClock
+from pairmill.config import redacted
 from pairmill.errors import ConfigurationError
 from pairmill.stage.asking import GatewayRegistry
 from pairmill.stage.checkpoints import checkpoints_of
@@ -95,6 +96,7 @@ def _run_loop(
 ) -> tuple[int, float]:
     """Returns the exit code and the CPU seconds of this thread, which does nothing but protocol."""
     clock = SystemClock()
+    log.info("configured", **redacted(config))
     with ExitStack() as stack:
         bus = MeasuredBus(
             stack.enter_context(open_bus(config.bus_url, config.kafka)), BusMetrics(registry), clock
