@@ -1,4 +1,4 @@
-"""The command line of the stack. Exit codes: 0 done, 1 the answer is no, 2 the request is wrong."""
+"""The command line of the stack. 0 done, 1 the answer is no, 2 something is missing."""
 
 from __future__ import annotations
 
@@ -44,6 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     except ComponentError as error:
         _complain(str(error))
         return 1
+    except KeyboardInterrupt:
+        _complain("interrupted; a stack that was up already stays up")
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -56,10 +56,12 @@ class Layout:
         return self.logs / f"{name}.log"
 
     def make(self) -> None:
-        """Makes the folders that a stack begins with; logs of an earlier one go."""
+        """Makes the folders that a stack begins with; what an earlier one has left goes, logs too."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.clear()
+        shutil.rmtree(self.logs, ignore_errors=True)
         for folder in (self.data, self.logs, self.scratch, self.secrets):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+            folder.mkdir()
         self.secrets.chmod(0o700)
 
     def clear(self) -> None:

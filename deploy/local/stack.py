@@ -48,6 +48,7 @@ class StackOptions:
     bundle: Path = field(default_factory=bundle_path)
     world: World | None = None  # served to the downloaders
     service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by service
+    s3_through: Callable[[str], str] = lambda endpoint: endpoint  # to where services are sent instead
     leashed: bool = True  # whether all ends with this process
 
 
@@ -150,7 +151,7 @@ class Stack:
         bundle.symlink_to(self.options.bundle.absolute())
         self.addresses = Addresses(
             bus_url=self.kafka.bus_url,
-            s3_endpoint=self.s3.endpoint,
+            s3_endpoint=self.options.s3_through(self.s3.endpoint),
             s3_credentials_file=self.s3.credentials_file,
             triton=self.triton.address,
             api=f"127.0.0.1:{free_port()}",

@@ -87,6 +87,13 @@ def test_a_broken_stack_is_not_put_up_over(layout: Layout, servers: list[SmallSe
     assert len(read_members(layout.state)) == 3
 
 
+def test_what_a_stack_left_when_the_machine_stopped_is_no_obstacle(layout: Layout) -> None:
+    for path in (layout.env, layout.state, layout.secrets / "old", layout.log("old")):
+        path.write_text("[]")
+    layout.make()
+    assert sorted(path.name for path in layout.root.rglob("*")) == ["data", "logs", "scratch", "secrets"]
+
+
 def test_the_command_says_how_a_stack_is(layout: Layout, servers: list[SmallServer]) -> None:
     folder = f"--folder={layout.root}"
     assert main([folder, "status"]) == 0

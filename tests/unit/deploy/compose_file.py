@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped] # no stubs of it among our tools; only its loader is used
@@ -14,7 +15,12 @@ IMAGES: Final = REPOSITORY / "deploy" / "images"
 
 def read_composition() -> dict[str, Any]:
     """Returns the composition, its anchors resolved."""
-    found: dict[str, Any] = yaml.safe_load(PATH.read_text())
+    return read_yaml(PATH)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Returns what a file holds."""
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
     return found
 
 

@@ -14,7 +14,7 @@ from deploy.local.compose_files import write_compose_files
 from pairmill import __version__
 from pairmill_standalone.docs.settings import SERVICES
 from tests.conftest import REPOSITORY
-from tests.unit.deploy.compose_file import PATH, own_services, read_composition, service_of
+from tests.unit.deploy.compose_file import PATH, own_services, read_composition, read_yaml, service_of
 from tests.unit.deploy.variables import problems_of
 
 IMAGE_ENV: Final = {"PAIRMILL_SCRATCH": "/scratch", "PAIRMILL_ADMIN_PORT": "9100"}
@@ -133,3 +133,20 @@ def test_every_service_is_an_extra_of_the_package() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     assert {service_of(entry) for entry in own_services().values()} <= extras.keys()
+
+
+def test_prometheus_is_given_its_configuration_and_all_rules() -> None:
+    mounted = {volume.split(":")[0] for volume in ENTRIES["prometheus"]["volumes"]}
+    rules = read_yaml(PATH.parent / "prometheus" / "prometheus.yml")["rule_files"]
+    assert {f"./prometheus/{name}" for name in ("prometheus.yml", *rules)} <= mounted
+
+
+def test_what_is_mounted_from_the_repository_is_there() -> None:
+    mounted = [
+        volume.split(":")[0]
+        for entry in ENTRIES.values()
+        for volume in entry.get("volumes", ())
+        if volume.startswith("./")
+    ]
+    assert mounted
+    assert [path for path in mounted if not (PATH.parent / path).exists()] == []
