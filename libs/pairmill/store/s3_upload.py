@@ -101,17 +101,20 @@ class Uploads:
             name,
         )
         try:
-            parts = [self._write_part(name, upload, *part) for part in self._cut(source, size)]
+            parts = [
+                self._write_part(name, upload, number, _read(source, length))
+                for number, length in enumerate(self._cut(size), start=1)
+            ]
             self._complete(name, upload, parts, digest)
         except BaseException:
             with contextlib.suppress(PairmillError):  # the janitor finds what is left
                 self._abort(name, upload, patience=0)
             raise
 
-    def _cut(self, source: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    def _cut(self, size: int) -> Iterator[int]:
+        """Returns the lengths of the parts, in order."""
         step = max(self._part_bytes, -(-size // _MOST_PARTS))
-        for number, start in enumerate(range(0, size, step), start=1):
-            yield number, _read(source, min(step, size - start))
+        return (min(step, size - start) for start in range(0, size, step))
 
     def _write_part(self, name: str, upload: str, number: int, data: bytes) -> Part:
         etag = self._run(
