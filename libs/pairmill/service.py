@@ -214,6 +214,7 @@ def _loop_settings(config: ServiceConfig, handler: Handler, group: str) -> LoopS
         units_in_flight=config.units_in_flight,
         waiting_per_partition=config.waiting_per_partition,
         stop_seconds=config.stop_seconds,
+        most_silence_seconds=config.kafka.session_timeout_seconds / 2,
         give_up_seconds=config.give_up_seconds,
         max_silence_seconds=config.max_silence_seconds,
     )

@@ -31,10 +31,11 @@ from pairmill.stage.messages import done_effect, failed_message, poison_messages
 from pairmill.stage.observer import StageObserver
 from pairmill.stage.offsets import OffsetTracker
 from pairmill.stage.outage import Outage
-from pairmill.stage.port import Handler, PartitionsListener
+from pairmill.stage.port import Handler, PartitionsListener, TenureHolder
 from pairmill.stage.publishing import EffectPublisher
 from pairmill.stage.signs import SignsOfLife
 from pairmill.stage.standing import Registry, Standing
+from pairmill.stage.tenure import Tenure
 from pairmill.stage.workers import start_work
 from pairmill.store.port import ObjectStore
 
@@ -61,6 +62,7 @@ class LoopSettings:
     progress_seconds: float = 2.0  # least time between two signs of life of a unit
     stop_seconds: float = 20.0  # what is not finished this long after a stop stays uncommitted
     give_up_seconds: float | None = None  # end after so long an outage; None waits for ever
+    most_silence_seconds: float = 5.0  # between two turns, before ownership is in doubt (U10)
     max_silence_seconds: float = 300.0  # longer without a delivery although messages wait is not live
 
 
@@ -92,6 +94,9 @@ class StageLoop:
         self._outage = Outage(clock)
         self._health = LoopHealth(clock, self._breaker, self._outage, settings.max_silence_seconds)
         self._backoff = Backoff(clock)  # between two tries at making things durable
+        self._tenure = Tenure(clock, settings.most_silence_seconds)
+        if isinstance(handler, TenureHolder):
+            handler.hold_tenure(self._tenure.holds)
         self._tracker = OffsetTracker()
         self._intake = Intake(handler.stage, settings.group, store, self._tracker, clock)
         self._announcer = Announcer(bus, self._signs)
@@ -136,6 +141,7 @@ class StageLoop:
                 self._wake = consumer.wake
                 while not self._finished():
                     self._health.turned()
+                    self._tenure.turned()
                     self._poll(consumer)
                     self._turn(consumer)
         finally:
@@ -154,6 +160,8 @@ class StageLoop:
                 self._reassign(consumer.assignment())
                 self._generation = consumer.generation()
                 self._health.joined()
+                self._tenure.renewed()
+            self._tenure.settle(consumer, self._tracker)
         except RetriableError as error:
             self._health.failed(error)
             self._clock.sleep(self._settings.poll_seconds)

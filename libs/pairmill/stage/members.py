@@ -1,9 +1,13 @@
-"""Names of members in their consumer group."""
+"""Members of a consumer group: their names, and what they need of the topics that they share out."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
+
+from pairmill.bus.port import Bus
+from pairmill.errors import ConfigurationError
 
 _DIGITS: Final = 4
 _ORDINAL: Final = re.compile(r"^(.*\D)?(\d+)$")
@@ -17,3 +21,15 @@ def member_name(name: str) -> str:
     """
     found = _ORDINAL.match(name)
     return f"{found[1] or ''}{found[2]:0>{_DIGITS}}" if found else name
+
+
+def common_partitions(bus: Bus, topics: Sequence[str]) -> int:
+    """Returns the number of partitions that all topics have.
+
+    Raises ConfigurationError where they disagree: then one member would not own a host in every round (U10).
+    """
+    counts = {topic: bus.partitions(topic) for topic in topics}
+    if len(set(counts.values())) != 1:
+        found = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+        raise ConfigurationError(f"topics: {found} partitions; give all of them the same number")
+    return next(iter(counts.values()))

@@ -47,6 +47,11 @@ class OffsetTracker:
         """Returns the offsets to commit (next to read) that were not committed yet."""
         return dict(self._commit)
 
+    def places(self) -> dict[TopicPartition, int]:
+        """Returns the offset that each partition in hand may be committed at, whether or not it was."""
+        first = {source: min(delivered) for source, delivered in self._delivered.items() if delivered}
+        return first | self._commit
+
     def committed(self, commits: Mapping[TopicPartition, int]) -> None:
         """Notes that the bus has taken these commits."""
         for source, offset in commits.items():

@@ -123,3 +123,12 @@ class PartitionsListener(Protocol):
     def partitions_gained(self) -> None:
         """Is called before work on partitions that this process did not own a moment ago (U10)."""
         ...
+
+
+@runtime_checkable
+class TenureHolder(Protocol):
+    """What a handler may be besides, if what it does to others needs its partitions to be its own."""
+
+    def hold_tenure(self, holds: Callable[[], bool]) -> None:
+        """Is told whom to ask, at any time and in any thread, whether it may go on (U10)."""
+        ...

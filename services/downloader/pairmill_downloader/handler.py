@@ -23,6 +23,7 @@ from pairmill_downloader.follow_ups import (
     put_off_task,
     retry_task,
 )
+from pairmill_downloader.permit import Permit
 from pairmill_downloader.ports import DownloadObserver, Examiner
 from pairmill_downloader.rows import read_rows, write_rest
 from pairmill_downloader.shards.spill import ImageSpill
@@ -41,6 +42,7 @@ class DownloadParts:
     observer: DownloadObserver
     clock: Clock
     check_examiner: Callable[[], None]  # raises unless known images give known results
+    permit: Permit = field(default_factory=Permit)  # to ask hosts; the network asks it too
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +93,10 @@ class DownloadHandler:
     def partitions_gained(self) -> None:
         """Treats every host as just contacted: another process may have been at it (U10)."""
         self._parts.engine.treat_all_as_contacted()
+
+    def hold_tenure(self, holds: Callable[[], bool]) -> None:
+        """No request starts while the partitions may be another's (U10)."""
+        self._parts.permit.ask = holds
 
     def self_test(self) -> None:
         """Examines known images in the child processes (U14)."""

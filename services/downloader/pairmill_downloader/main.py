@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -13,6 +12,7 @@ from pairmill.clock import SystemClock
 from pairmill.config import read_configs
 from pairmill.groups import stage_group
 from pairmill.service import ServiceConfig, run_stage
+from pairmill.stage.members import common_partitions
 from pairmill.telemetry.logs import configure_logging
 from pairmill.units import STAGE_TOPICS
 from pairmill_downloader.adapters.decoders import DecoderPool
@@ -22,9 +22,8 @@ from pairmill_downloader.engine import Engine
 from pairmill_downloader.handler import DownloadHandler, DownloadParts
 from pairmill_downloader.known_good import check_known_good
 from pairmill_downloader.metrics import DownloadMetrics
+from pairmill_downloader.permit import Permit
 from pairmill_protos.unit.v1.unit_pb2 import Stage
-
-_TOPIC: Final = STAGE_TOPICS[Stage.STAGE_DOWNLOAD][0]
 
 
 def main(env: Mapping[str, str]) -> int:
@@ -33,15 +32,17 @@ def main(env: Mapping[str, str]) -> int:
     configure_logging(service.log_level, service="downloader", version=__version__)
     registry, clock = CollectorRegistry(), SystemClock()
     with open_bus(service.bus_url, service.kafka) as bus:
-        partitions = bus.partitions(_TOPIC)
+        partitions = common_partitions(bus, STAGE_TOPICS[Stage.STAGE_DOWNLOAD])
+    permit = Permit()
     pool = DecoderPool(processes=config.decode_processes, memory_bytes=config.decode_memory_bytes)
     handler = DownloadHandler(
         DownloadParts(
-            engine=Engine(lambda: open_network(config, clock, partitions=partitions)),
+            engine=Engine(lambda: open_network(config, clock, partitions=partitions, permit=permit)),
             examiner=pool,
             observer=DownloadMetrics(registry),
             clock=clock,
             check_examiner=lambda: check_known_good(pool),
+            permit=permit,
         )
     )
     return run_stage(service, handler, group=stage_group(handler.stage), registry=registry)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pairmill.errors import CutOffError
+from pairmill.bus.port import TopicPartition
+from pairmill.bus.sqlite import SqliteBus
+from pairmill.bus.sqlite_consumer import SqliteConsumer
+from pairmill.clock import SystemClock
+from pairmill.errors import CutOffError, RetriableError
 from pairmill.stage.messages import task_message
 from pairmill.stage.port import UnitContext, UnitResult
 from pairmill_protos.job.v1.job_pb2 import JobSpec
@@ -109,3 +114,81 @@ def test_u13_clean_stops_are_no_crashes(stack: Stack) -> None:
     with running(stack.loop(ToyHandler(last))):
         wait_until(lambda: stack.lag() == 0)
     assert isolated == [False]
+
+
+class HoldingHandler(ToyHandler):
+    """Works until let go, and can say whether it may act as the owner of its partitions."""
+
+    def __init__(self) -> None:
+        super().__init__(self._wait)
+        self.let_go, self.holds = threading.Event(), _never
+
+    def hold_tenure(self, holds: Callable[[], bool]) -> None:
+        self.holds = holds
+
+    def _wait(self, context: UnitContext) -> UnitResult:
+        while not (self.let_go.is_set() or context.cut_off.is_set()):
+            self.let_go.wait(0.05)
+        return one_row(context)
+
+
+def _never() -> bool:
+    return False
+
+
+class JumpingClock(SystemClock):
+    """Can be set ahead: as if the process had stood still."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+class StubbornBus(SqliteBus):
+    """Takes no commit while it is told not to."""
+
+    takes_commits = True
+
+    def consumer(self, *, group: str, topics: Sequence[str], member: str) -> SqliteConsumer:
+        consumer = super().consumer(group=group, topics=topics, member=member)
+        return _StubbornConsumer(self, consumer)  # type: ignore[return-value] # it stands in for one
+
+
+class _StubbornConsumer:
+    def __init__(self, bus: StubbornBus, behind: SqliteConsumer) -> None:
+        self._bus, self._behind = bus, behind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._behind, name)
+
+    def __enter__(self) -> _StubbornConsumer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._behind.close()
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if not self._bus.takes_commits:
+            raise RetriableError("no commit now")
+        self._behind.commit(offsets)
+
+
+def test_u10_after_a_standstill_no_host_is_asked_until_a_commit_was_taken(
+    stack: Stack, tmp_path: Path
+) -> None:
+    clock, handler = JumpingClock(), HoldingHandler()
+    stack.publish(stack.tasks[:1])
+    with (
+        StubbornBus(tmp_path / "bus.db", session_seconds=1.0) as bus,
+        running(stack.loop(handler, bus=bus, clock=clock)),
+    ):
+        wait_until(lambda: bool(handler.seen) and handler.holds())
+        bus.takes_commits = False
+        clock.ahead = 60.0
+        wait_until(lambda: not handler.holds())
+        wait_until(lambda: not handler.holds() and handler.seen == [stack.tasks[0].unit_id])
+        bus.takes_commits = True
+        wait_until(handler.holds)
+        handler.let_go.set()
+        wait_until(lambda: stack.lag() == 0)

@@ -21,6 +21,7 @@ from pairmill_downloader.fetching.config import FetchConfig
 from pairmill_downloader.fetching.encoding import ACCEPT_ENCODING, Body, BodyError
 from pairmill_downloader.fetching.exchange import Exchange, Fields, Request, WantsBody
 from pairmill_downloader.fetching.fetcher import HttpFetcher
+from pairmill_downloader.permit import Permit
 from pairmill_downloader.ports import HopGate
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 
@@ -38,13 +39,14 @@ async def open_fetcher(
     *,
     partitions: int = 1,
     lookup: Lookup | None = None,
+    permit: Permit | None = None,
 ) -> AsyncIterator[HttpFetcher]:
     """Opens a fetcher on the running loop; the machine's resolver is used unless another is given.
 
     `partitions` is the number of the download topics: a request that leaves its domain keeps to that part
     of the other domain's rate (U10).
     """
-    client = AiohttpClient(config, clock, lookup or SystemLookup(config.dns_threads))
+    client = AiohttpClient(config, clock, lookup or SystemLookup(config.dns_threads), permit or Permit())
     fetcher = HttpFetcher(client, gate, clock, config, partitions=partitions)
     try:
         yield fetcher
@@ -55,7 +57,8 @@ async def open_fetcher(
 class AiohttpClient:
     """Sends requests to addresses that the policy admits. Made and used on one running event loop."""
 
-    def __init__(self, config: FetchConfig, clock: Clock, lookup: Lookup) -> None:
+    def __init__(self, config: FetchConfig, clock: Clock, lookup: Lookup, permit: Permit) -> None:
+        self._permit = permit
         self._policy = AddressPolicy(config.allowed_networks)
         self._resolver = CheckedResolver(
             lookup,
@@ -88,6 +91,7 @@ class AiohttpClient:
         try:
             if address is None:
                 await self._resolver.look_up(request.target.host)
+            await self._permit.wait()  # last of all: the process may have stood still until now
             async with asyncio.timeout(request.total_seconds):
                 return await answer.read(self._session)
         except CAUGHT as error:

@@ -11,14 +11,21 @@ from pairmill_downloader.adapters.routes import has_route
 from pairmill_downloader.fetching.config import FetchConfig
 from pairmill_downloader.fetching.gate import PoliteGate
 from pairmill_downloader.fetching.outage import NetworkOutageWatch
+from pairmill_downloader.permit import Permit
 from pairmill_downloader.ports import Network
 
 
 @asynccontextmanager
-async def open_network(config: FetchConfig, clock: Clock, *, partitions: int) -> AsyncIterator[Network]:
-    """Opens what reaches hosts; `partitions` is the number of the download topics (U10)."""
-    gate = PoliteGate(clock)
-    async with open_fetcher(config, gate, clock, partitions=partitions) as fetcher:
+async def open_network(
+    config: FetchConfig, clock: Clock, *, partitions: int, permit: Permit | None = None
+) -> AsyncIterator[Network]:
+    """Opens what reaches hosts; `partitions` is the number of the download topics (U10).
+
+    Without a `permit` hosts may be asked at any time.
+    """
+    permit = permit or Permit()
+    gate = PoliteGate(clock, permit)
+    async with open_fetcher(config, gate, clock, partitions=partitions, permit=permit) as fetcher:
         watch = NetworkOutageWatch(
             clock,
             config.canary_urls,

@@ -9,14 +9,17 @@ from types import TracebackType
 from pairmill.clock import Clock
 from pairmill.domains import registrable_domain
 from pairmill_downloader.fetching.turns import Ticket, Turns
+from pairmill_downloader.permit import LOOK_SECONDS, Permit
 from pairmill_protos.job.v1.job_pb2 import DownloadRules
 
 
 class PoliteGate:
     """Keeps hosts and registrable domains to their rate and connections. Used from one event loop."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, permit: Permit | None = None) -> None:
+        """Without a `permit` turns are given at any time."""
         self._clock = clock
+        self._permit = permit or Permit()
         self._turns = Turns()
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -81,6 +84,9 @@ class PoliteGate:
         self._grant(ticket.domain, now)
 
     def _grant(self, domain: str, now: float) -> None:
+        if not self._permit.ask():
+            self._look_again(domain)
+            return
         for ticket in self._turns.grant(domain, now):
             self._decided(ticket)
         self._schedule(domain, now)
@@ -98,6 +104,14 @@ class PoliteGate:
         if at is not None:
             loop = asyncio.get_running_loop()
             self._timers[domain] = loop.call_later(max(0.0, at - now), self._due, domain)
+
+    def _look_again(self, domain: str) -> None:
+        """Nobody has a turn while the partitions may be another's (U10)."""
+        timer = self._timers.pop(domain, None)
+        if timer is not None:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timers[domain] = loop.call_later(LOOK_SECONDS, self._due, domain)
 
     def _due(self, domain: str) -> None:
         self._timers.pop(domain, None)

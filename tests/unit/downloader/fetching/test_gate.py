@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from pairmill_downloader.fetching.gate import PoliteGate
+from pairmill_downloader.permit import Permit
 from pairmill_protos.job.v1.job_pb2 import DownloadRules
 from tests.fakes.virtual_time import VirtualClock, run_virtually
 
@@ -171,3 +172,20 @@ def test_deadline_may_be_never() -> None:
         )
 
     assert run_virtually(test) == pytest.approx([0.0, 1.0])
+
+
+def test_u10_nobody_has_a_turn_while_the_partitions_may_be_anothers() -> None:
+    async def test(clock: VirtualClock) -> list[float | None]:
+        gate = PoliteGate(clock, Permit(lambda: clock.monotonic() >= 5.0))
+        return await asyncio.gather(*(visit(gate, clock, "a.example") for _ in range(2)))
+
+    came = run_virtually(test)
+    assert [round(time or 0.0) for time in came] == [5, 6]
+
+
+def test_u10_a_turn_is_too_late_if_the_permission_is() -> None:
+    async def test(clock: VirtualClock) -> float | None:
+        gate = PoliteGate(clock, Permit(lambda: False))
+        return await visit(gate, clock, "a.example", deadline=3.0)
+
+    assert run_virtually(test) is None
