@@ -152,3 +152,28 @@ def test_u5_nobody_acts_for_a_job_that_nobody_owns(cluster: Cluster) -> None:
     for _ in range(5):
         cluster.turn(gateway)
     assert cluster.bus.end_offset_of("wat-tasks") == 0
+
+
+def test_g3_what_zombies_write_after_the_end_goes_with_a_sweep_a_day_later(cluster: Cluster) -> None:
+    job_id = cluster.admit(2)
+    gateway = cluster.gateway()
+    cluster.drive(gateway)
+    cluster.drive(gateway, until=lambda: not steps(cluster, job_id))
+    late = cluster.out / job_id / "shards" / f"{job_id}.w0000.r0000.d00000-0badcafe.tar"
+    cluster.store.put(late.relative_to(cluster.out).as_posix(), b"late")
+    for _ in range(3):
+        cluster.turn(gateway)
+    assert late.exists(), "until then it may be that a stage still writes"
+    heir = cluster.gateway(sweep_again_seconds=0.0)  # a day later, after a restart
+    cluster.drive(heir, until=lambda: not late.exists() and is_swept(heir, job_id))
+    assert audit(cluster.out / job_id).findings == ()
+    cluster.store.put(late.relative_to(cluster.out).as_posix(), b"later still")
+    third = cluster.gateway(sweep_again_seconds=0.0)
+    for _ in range(3):
+        cluster.turn(third)
+    assert late.exists(), "the last sweep is not made twice"
+
+
+def is_swept(gateway: Gateway, job_id: str) -> bool:
+    entry = gateway.book.get(job_id)
+    return entry is not None and entry.swept
