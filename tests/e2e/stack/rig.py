@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,6 +23,7 @@ from pairmill_protos.gateway.v1.job_service_pb2 import (
     SubmitJobRequest,
 )
 from pairmill_protos.gateway.v1.job_service_pb2_grpc import JobServiceStub
+from tests.e2e.command import succeed
 from tests.e2e.runs import Served
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ _WATCH_SECONDS: Final = 0.2
 _QUICK: Final = {
     "PAIRMILL_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
     "PAIRMILL_KAFKA__REQUEST_TIMEOUT_SECONDS": "10",
+    "PAIRMILL_KAFKA__MAX_POLL_INTERVAL_SECONDS": "12",
 }
 """A dead member is noticed in seconds, not minutes."""
 
@@ -87,6 +89,16 @@ class Rig:
         )
         return self._call(lambda jobs, call: jobs.SubmitJob(request, **call).job.job_id)
 
+    def validate(self, wats: Sequence[str]) -> Job:
+        """Has a job checked without admitting it, and returns it."""
+        request = SubmitJobRequest(wats=wats, crawl=CRAWL, validate_only=True)
+        return self._call(lambda jobs, call: jobs.SubmitJob(request, **call).job)
+
+    def replay(self, job_id: str) -> str:
+        """Has what was given up run again and returns the job that does it."""
+        ended = succeed("job", "replay", job_id, "--json", env=self.env)
+        return str(ended.json()["job_id"])
+
     def job(self, job_id: str) -> Job:
         """Returns a job as the gateway sees it; waits while there is no gateway."""
         return self._call(lambda jobs, call: jobs.GetJob(GetJobRequest(job_id=job_id), **call).job)
@@ -131,6 +143,16 @@ class Rig:
             process.launch()
         process.wait_ready()
         return process
+
+    def start_anew(self, *services: str, **env: str) -> None:
+        """Starts processes of services again with another environment, and waits until all are ready."""
+        processes = [each for each in self.stack.services.values() if each.service in services]
+        for process in processes:
+            process.stop()
+            process.set_env(**env)
+            process.launch()
+        for process in processes:
+            process.wait_ready()
 
     def remove(self, process: ServiceProcess) -> None:
         """Ends a process for good."""

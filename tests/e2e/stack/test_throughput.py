@@ -1,0 +1,72 @@
+"""The running stack in the eyes of its Prometheus: what was worked on, and how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from deploy.local.prometheus import PrometheusServer
+from pairmill.reasons import outcome_name, reason_name
+from pairmill_protos.gateway.v1.job_service_pb2 import Job
+from pairmill_protos.unit.v1.unit_pb2 import Stage
+from tests.e2e.stack.rig import Rig
+from tests.fakes.processes import wait_until
+from tests.fakes.prometheus import query, value
+
+SERVICES: Final[Mapping[Stage.ValueType, str]] = {
+    Stage.STAGE_CRAWL: "crawler",
+    Stage.STAGE_PLAN: "planner",
+    Stage.STAGE_DOWNLOAD: "downloader",
+    Stage.STAGE_EMBED: "inference",
+    Stage.STAGE_SCORE: "scorer",
+    Stage.STAGE_FINALISE: "finaliser",
+}
+RATES: Final = (
+    "pairmill:images:rate1m",
+    "pairmill:downloaded_bytes:rate1m",
+    "pairmill:wat_bytes:rate1m",
+    "pairmill:pairs:rate5m",
+    "pairmill:pairs_kept:rate5m",
+    "pairmill:keep:ratio_rate1h",
+    "pairmill:fetch_success:ratio_rate5m",
+)
+Counts = dict[tuple[str, str, str], float]
+
+
+def test_prometheus_counts_what_the_ledger_counts_and_answers_what_a_dashboard_asks(rig: Rig) -> None:
+    prometheus = rig.stack.prometheus
+    wait_until(lambda: value(prometheus, 'min(up{job="pairmill"})') == 1)
+    wait_until(lambda: value(prometheus, "sum(pairmill_units_in_flight)") == 0)
+    before = counted(prometheus)
+    job = rig.run("throughput")
+    assert rig.restarts == 0
+    wait_until(lambda: since(before, counted(prometheus)) == of_ledger(job))
+    wait_until(lambda: all((value(prometheus, rate) or 0) > 0 for rate in RATES))
+    wait_until(lambda: value(prometheus, "sum(pairmill:lag:records)") == 0)
+    assert {sample.labels["service"] for sample in query(prometheus, "pairmill:unit_seconds:p95_5m")} == set(
+        SERVICES.values()
+    )
+    assert value(prometheus, "min(pairmill_live)") == 1
+
+
+def counted(prometheus: PrometheusServer) -> Counts:
+    """Rows by service, outcome and reason, of all processes since they started."""
+    samples = query(prometheus, "sum by (service, outcome, reason) (pairmill_records_processed_total)")
+    return {
+        (sample.labels["service"], sample.labels["outcome"], sample.labels.get("reason", "")): sample.value
+        for sample in samples
+    }
+
+
+def since(before: Counts, now: Counts) -> Counts:
+    """What came to it."""
+    return {key: rows - before.get(key, 0) for key, rows in now.items() if rows != before.get(key, 0)}
+
+
+def of_ledger(job: Job) -> Counts:
+    """Rows of a job's closed units, as the walk counts them."""
+    return {
+        (SERVICES[stage.stage], outcome_name(count.outcome), reason_name(count.reason)): float(count.rows)
+        for stage in job.progress.stages
+        for count in stage.counts
+    }
