@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -131,6 +132,16 @@ def test_h2_every_method_refuses_bytes_that_are_no_message(
 ) -> None:
     found = outcomes(served, described, b"\xff\xff", timeout=SECONDS, metadata=served.metadata("admin"))
     assert found == {method.name: "INVALID_ARGUMENT" for method in described}
+
+
+def test_h2_whatever_bytes_come_every_method_answers_or_says_what_is_wrong(
+    served: Served, described: list[Described]
+) -> None:
+    draw = random.Random(7)
+    for _ in range(40):
+        request = draw.randbytes(draw.randrange(1, 60))
+        found = outcomes(served, described, request, timeout=SECONDS, metadata=served.metadata("admin"))
+        assert set(found.values()) <= {"OK", "INVALID_ARGUMENT", "NOT_FOUND"}, request
 
 
 def test_every_ending_is_counted(served: Served, described: list[Described]) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from pairmill.errors import ConfigurationError, CorruptObjectError, RetriableError
 from pairmill_gateway.rpc.ports import Role
@@ -102,6 +104,20 @@ def test_troubles_have_their_status(
     error = refusal(stub.GetJob, GetJobRequest(job_id="j1"), served, "read")
     assert error.code() is code
     assert "secret" not in error.details()
+
+
+def test_a_bug_is_logged_once_with_the_id_that_the_caller_was_told(
+    stub: JobServiceStub, served: Served
+) -> None:
+    served.jobs.trouble = ZeroDivisionError("secret")
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        error = refusal(stub.GetJob, GetJobRequest(job_id="j1"), served, "read")
+        served.jobs.trouble = RetriableError("the broker is away")
+        refusal(stub.GetJob, GetJobRequest(job_id="j1"), served, "read")
+    [entry] = [log for log in logs if log["log_level"] == "error"]
+    assert entry["event"] == "call_failed"
+    assert entry["request_id"] == dict(error.initial_metadata())["x-request-id"]
+    assert (entry["caller"], entry["method"]) == ("read", "/pairmill.gateway.v1.JobService/GetJob")
 
 
 def test_a_job_that_is_not_there_is_not_found(stub: JobServiceStub, served: Served) -> None:

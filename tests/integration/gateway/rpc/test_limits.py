@@ -20,6 +20,7 @@ from pairmill_protos.gateway.v1.job_service_pb2 import (
     WatchJobRequest,
 )
 from pairmill_protos.gateway.v1.job_service_pb2_grpc import JobServiceStub
+from tests.fakes.jobs import FakeJobs
 from tests.fakes.processes import wait_until
 from tests.fakes.rpc import SECONDS, Served, TokenFile, job_stub, serving
 
@@ -165,6 +166,21 @@ def test_h4_a_reader_that_stops_reading_holds_its_own_place_only(tokens: TokenFi
         other = watch(served, stub, job_id, "operate")
         assert [next(other).job.job_id for _ in range(3)] == [job_id] * 3
         assert code_of(watch(served, stub, job_id, "read")) is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_h4_a_reader_that_stops_reading_does_not_hold_up_the_end(tokens: TokenFile) -> None:
+    jobs = FakeJobs()
+    with serving(tokens, jobs, drain_seconds=0.5) as served, job_stub(served.target) as stub:
+        job_id = submitted(served, stub)
+        jobs.change(job_id, lambda job: job.lacks.append("x" * 2**22))
+        stalled = watch(served, stub, job_id, "read")
+        wait_until(lambda: served.measured("pairmill_rpc_streams_open") == 1.0)
+        ending = threading.Thread(target=served.server.__exit__, args=(None, None, None))
+        ending.start()
+        ending.join(SECONDS)
+        assert not ending.is_alive()
+        wait_until(lambda: served.measured("pairmill_rpc_streams_open") == 0.0)
+        assert code_of(stalled) in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 def test_h4_a_stream_ends_at_its_deadline(tokens: TokenFile) -> None:
