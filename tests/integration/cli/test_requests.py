@@ -27,6 +27,7 @@ VERBS = (
     ("retry-failed",),
     ("bundle", "inspect"),
     ("bundle", "check"),
+    ("bundle", "triton"),
     ("dlq", "list"),
     ("dlq", "show"),
     ("dlq", "replay"),
