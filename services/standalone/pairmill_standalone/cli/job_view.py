@@ -89,8 +89,10 @@ def picture_of(job: Job) -> Group:
     progress = job.progress
     planned, ended = progress.candidates_planned, progress.candidates_ended + progress.rows_in_progress
     head = Text.assemble((f"{job.job_id} {state_name(job.state)}", "bold"), f"  {facts_of(status_of(job))}")
-    bar = ProgressBar(total=planned or None, completed=min(ended, planned), width=60, pulse=not planned)
-    lines: list[RenderableType] = [head, bar, Text(_reach(job)), _stages(progress.stages)]
+    bar = ProgressBar(total=planned or None, completed=min(ended, planned), width=40, pulse=not planned)
+    way = Table.grid(padding=(0, 1))
+    way.add_row(bar, _reach(job))
+    lines: list[RenderableType] = [head, way, _stages(progress.stages)]
     if job.state == JobState.JOB_STATE_BLOCKED:
         lines.append(Text(f"held up by {job.blocked.unit_id}: {job.blocked.error}", style="red"))
     return Group(*lines)
