@@ -29,7 +29,10 @@ class GatewayMetrics:
         self._running: dict[str, JobStatus] = {}
         describe_process(registry)
         self._jobs = Gauge(
-            "pairmill_jobs", "Jobs that this gateway has driven, by state.", ("state",), registry=registry
+            "pairmill_jobs",
+            "Jobs that this gateway has seen at work, by their state now; each gateway sees all.",
+            ("state",),
+            registry=registry,
         )
         self._units = Gauge(
             "pairmill_job_units", "Units of the jobs that have not ended.", ("standing",), registry=registry

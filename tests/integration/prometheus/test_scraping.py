@@ -174,7 +174,9 @@ def test_recorded_rates_are_what_was_counted(watched: Watched) -> None:
         assert watched.in_window("fetch_success:ratio_rate5m") == pytest.approx(0.8)
         assert watched.value('pairmill:inference_batch_rows:mean5m{model="image"}') == pytest.approx(40)
         watched.wait_for('pairmill:lag:records{service="scorer",topic="some-tasks"}', 40)
-        wait_until(lambda: [name for name in recorded_names() if not query(watched.server, name)] == [])
+        of_gateways = {"pairmill:jobs", "pairmill:job_units", "pairmill:job_candidates"}
+        names = set(recorded_names()) - of_gateways
+        wait_until(lambda: [name for name in names if not query(watched.server, name)] == [])
         assert 1 < (watched.value('pairmill:unit_seconds:p50_5m{service="crawler"}') or 0) <= 2.5
 
 
@@ -214,7 +216,8 @@ def test_h12_a_stage_and_a_gateway_at_work_are_seen_and_need_nobody_who_looks(
         watched.wait_for(rows, done)
         watched.wait_for('pairmill_stored_bytes_total{role="step"}', done * len(b"data"))
         watched.wait_for('sum(pairmill_consumer_lag_records{service="crawler"})', 0)
-        watched.wait_for('pairmill_jobs{state="crawling"}', 1)
+        watched.wait_for('pairmill:jobs{state="crawling"}', 1)
+        watched.wait_for('pairmill:job_units{standing="closed"}', done)
         watched.wait_for('pairmill_job_units{standing="closed"}', done)
         watched.wait_for('count(pairmill_build_info{service=~"crawler|gateway"})', 2)
         assert watched.value('min(pairmill_ready{service="crawler"})') == 1
