@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from pairmill.dataset.tar_writer import is_intact
 from pairmill.errors import CorruptObjectError
 from pairmill.store.port import ObjectStore
 
@@ -34,17 +35,27 @@ class Image:
 
 
 def read_image(store: ObjectStore, stored: StoredImage) -> Image:
-    """Returns an image with the tar header before it.
+    """Returns an image, checked by the tar header before it: the only check of a part of a tar.
 
-    Raises CorruptObjectError where the header is not that of the sample's image: only so can a part
-    of a tar be checked without reading the whole.
+    Raises CorruptObjectError where the header is not that of the sample's image, or the image does not have
+    the checksum in it; read once more before, for bytes may have changed on their way (G4).
     """
+    try:
+        return _read_once(store, stored)
+    except CorruptObjectError:
+        return _read_once(store, stored)
+
+
+def _read_once(store: ObjectStore, stored: StoredImage) -> Image:
     start = stored.tar_offset - _HEADER
     data = store.get_range(stored.shard, max(0, start), stored.tar_size + _HEADER) if start >= 0 else b""
-    stem, _, extension = _member_name(data, stored).partition(".")
-    if stem != stored.sample_id or not extension or len(data) != stored.tar_size + _HEADER:
+    header, image = _header(data, stored), data[_HEADER:]
+    stem, _, extension = header.name.partition(".")
+    if stem != stored.sample_id or not extension or not header.size == stored.tar_size == len(image):
         raise CorruptObjectError(f"{stored.shard}: no image of {stored.sample_id} at {stored.tar_offset}")
-    return Image(extension, data[_HEADER:])
+    if not is_intact(header, image):
+        raise CorruptObjectError(f"{stored.shard}: the image of {stored.sample_id} has other bytes by now")
+    return Image(extension, image)
 
 
 def read_images(
@@ -66,9 +77,8 @@ def read_images(
                 future.cancel()
 
 
-def _member_name(data: bytes, stored: StoredImage) -> str:
+def _header(data: bytes, stored: StoredImage) -> tarfile.TarInfo:
     try:
-        header = tarfile.TarInfo.frombuf(data[:_HEADER], "utf-8", "surrogateescape")
+        return tarfile.TarInfo.frombuf(data[:_HEADER], "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
         raise CorruptObjectError(f"{stored.shard}: no tar header before {stored.tar_offset}") from error
-    return header.name if header.size == stored.tar_size else ""

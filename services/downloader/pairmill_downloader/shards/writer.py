@@ -49,7 +49,7 @@ def write_shard(
     images = [(row, place) for row, place in rows if place is not None]
     tar = folder / "shard.tar" if images else None
     if tar is not None:
-        with TarWriter(tar) as writer:
+        with TarWriter(tar, checksums=True) as writer:
             for row, place in images:
                 _add_sample(writer, row, spill.read(place), facts.extension)
     index = folder / "shard.parquet"
