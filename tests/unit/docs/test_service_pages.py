@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from prometheus_client import CollectorRegistry
+from typer.main import get_group
 
 from pairmill.clock import SystemClock
 from pairmill.config import document
+from pairmill.service import ServiceConfig
 from pairmill.telemetry.bus import BusMetrics
 from pairmill.telemetry.health import HealthCollector
 from pairmill.telemetry.metrics import StageMetrics
@@ -22,13 +28,22 @@ from pairmill_inference.metrics import InferenceMetrics
 from pairmill_models.triton_metrics import TritonMetrics
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_scorer.metrics import ScorerMetrics
+from pairmill_standalone.cli.app import app
 from pairmill_standalone.docs.__main__ import PAGES
 from pairmill_standalone.docs.measures import Measure, all_measures
 from pairmill_standalone.docs.metrics import LABELS
-from pairmill_standalone.docs.settings import SERVICES, SHARED, shared_by
+from pairmill_standalone.docs.settings import OF_ONE_JOB, SERVICES, SHARED, shared_by
 from tests.conftest import REPOSITORY
 
-MEASURES = {measure.name: measure for measure in all_measures(REPOSITORY)}
+PROSE: Final = sorted(
+    page
+    for folder in ("docs", "services", "libs", "deploy")
+    for page in (REPOSITORY / folder).rglob("*.md")
+    if "pairmill_protos" not in page.parts
+)
+_VARIABLE: Final = re.compile(r"\bPAIRMILL_[A-Z0-9_]+")
+_OF_TESTS: Final = frozenset({"PAIRMILL_SHARED_DATA"})
+MEASURES: Final = {measure.name: measure for measure in all_measures(REPOSITORY)}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -51,6 +66,14 @@ def test_all_measures_of_a_service_stand_in_its_readme(service: str) -> None:
     page = _page(service)
     own = [measure for measure in MEASURES.values() if measure.owner == service]
     assert [measure.shown for measure in own if f"| `{measure.shown}` |" not in page] == []
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_variables_that_a_page_names_exist(page: Path) -> None:
+    """A name may be cut short, as in `PAIRMILL_S3__…`."""
+    known = known_variables()
+    named = set(_VARIABLE.findall(page.read_text()))
+    assert [name for name in sorted(named) if not any(other.startswith(name) for other in known)] == []
 
 
 def test_a_measure_is_made_in_one_place_and_its_labels_are_explained() -> None:
@@ -96,6 +119,24 @@ def test_a_label_that_is_not_written_out_is_refused(tmp_path: Path) -> None:
             owner="crawler",
         )
     ]
+
+
+@cache
+def known_variables() -> frozenset[str]:
+    """All that services and the command line read."""
+    configs = [ServiceConfig]
+    for service, name in [*SERVICES.items(), *OF_ONE_JOB.items()]:
+        configs.append(getattr(importlib.import_module(f"pairmill_{service}.config"), name))
+    read = {variable.name for config in configs for variable in document(config)}
+    return frozenset(read | set(_of_commands(get_group(app))) | _OF_TESTS)
+
+
+def _of_commands(command: Any) -> Iterator[str]:
+    for inner in getattr(command, "commands", {}).values():
+        yield from _of_commands(inner)
+    for parameter in command.params:
+        given = getattr(parameter, "envvar", None) or ()
+        yield from (given,) if isinstance(given, str) else given
 
 
 def _registries() -> list[CollectorRegistry]:
