@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -15,8 +16,10 @@ from kafka import (  # type: ignore[import-untyped]  # the client has no types
 from kafka.coordinator.assignors.range import (  # type: ignore[import-untyped]  # as above
     RangePartitionAssignor,
 )
+from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]  # as above
 
 from pairmill.bus.kafka_errors import translated
+from pairmill.bus.kafka_inside import greet
 from pairmill.bus.kafka_options import (
     Options,
     connection_options,
@@ -72,7 +75,9 @@ class KafkaClients:
         password = options.get("sasl_plain_password", "")
         try:
             with translated(f"connecting to {', '.join(self._servers)}"):
-                return kind(**options)
+                if password:
+                    greet(options, self._config.request_timeout_seconds)
+                return _made_or_closed(kind, options)
         except RetriableError as error:
             self._explain_silence(error)
             raise
@@ -95,6 +100,23 @@ class KafkaClients:
         """A password that was replaced while it was in use is read anew with the next try."""
         if read_password(self._config) != password:
             raise RetriableError(f"the password was replaced meanwhile: {error}") from error
+
+
+def _made_or_closed(kind: Callable[..., Any], options: Options) -> Any:
+    """Makes a client; where that fails, ends the thread and the connections that it has by then."""
+    networks: list[Any] = []
+
+    def make_network(**settings: Any) -> Any:
+        networks.append(KafkaNetClient(**settings))
+        return networks[-1]
+
+    try:
+        return kind(**options, kafka_client=make_network)
+    except BaseException:
+        for network in networks:
+            with contextlib.suppress(Exception):  # it is broken, or why are we here
+                network.close()
+        raise
 
 
 def close_admin(client: Any) -> None:

@@ -9,10 +9,55 @@ here lets the member see both. The contract suite fails if a version of the clie
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from kafka.structs import MemberState  # type: ignore[import-untyped]  # the client has no types
+from kafka import errors  # type: ignore[import-untyped]  # the client has no types
+from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]  # as above
+from kafka.structs import MemberState  # type: ignore[import-untyped]  # as above
+
+_FIRST_SERVER: Final = "bootstrap-0"
+_GREETINGS: Final = 2
+
+
+def greet(options: dict[str, Any], seconds: float) -> None:
+    """Connects to the first server and proves who we are; raises the client's error if that fails.
+
+    When it is made, a client tries on in silence, whatever the broker has answered. Over TLS it loses
+    the answer to a wrong password, because the broker hangs up behind it: so two connections in a row
+    that were ended there are taken for that answer.
+    """
+    for attempt in range(_GREETINGS):
+        with contextlib.closing(KafkaNetClient(**options)) as network:
+            try:
+                _connect(network, seconds)
+                return
+            except _HungUpError as error:
+                if attempt == _GREETINGS - 1:
+                    raise errors.SaslAuthenticationFailedError(
+                        "the broker ended the connection when it was told who we are"
+                    ) from error
+
+
+class _HungUpError(Exception):
+    """The broker ended a connection after it had said what it can do."""
+
+
+def _connect(network: Any, seconds: float) -> None:
+    manager = network._manager
+    network._net.start()
+
+    async def connect() -> None:
+        connection = manager.get_connection(_FIRST_SERVER)
+        try:
+            await manager.wait_for(connection.init_future, seconds * 1000)
+        except errors.KafkaConnectionError as error:
+            if connection.broker_version_data is None:
+                raise
+            raise _HungUpError(str(error)) from error
+
+    network._net.run(connect)
 
 
 def is_stable(client: Any) -> bool:
