@@ -92,10 +92,10 @@ def _options(threads: int) -> Any:
 
 
 def _check_exchange() -> None:
-    """Refuses a numpy that this server's backend cannot exchange arrays with: answers would be empty."""
-    wanted = np.arange(6, dtype=np.float32).reshape(2, 3)
-    found = pb_utils.Tensor("exchange", wanted).as_numpy()
-    if found is None or not np.array_equal(found, wanted):
+    """Refuses a numpy whose arrays this server's backend cannot read: its answers would be empty."""
+    wanted = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+    read = pb_utils.Tensor.from_dlpack("exchange", pb_utils.Tensor("exchange", wanted).to_dlpack())
+    if not np.array_equal(read.as_numpy(), wanted):
         raise RuntimeError(
             f"numpy {np.__version__} does not work with this tritonserver; install one below 2"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from pairmill.children.worker import ChildWorker
 from pairmill_inference.adapters.decoders import ChildDecoder, LocalDecoder
@@ -17,6 +18,8 @@ from pairmill_models.embedder import Embedder
 from pairmill_models.onnx_embedder import OnnxEmbedder
 from pairmill_models.triton_port import RequestObserver
 from pairmill_models.triton_settings import TritonConfig
+
+_TRIES_PER_PAIR: Final = 8  # an outage takes up to four of them to be told from a pair's fault
 
 
 def embed_parts(
@@ -50,12 +53,25 @@ def embed_parts(
             seconds_per_image=config.decode_seconds,
         ),
         child=ChildWorker(
-            EmbedAlone(replace(load, threads=1), resize),
+            EmbedAlone(replace(load, threads=1, triton=_briefly(config)), resize),
             seconds_per_item=config.isolated_seconds,
             name="embed-alone",
         ),
         check_model=lambda: check.check_embedder(model.embedder),
         pace=config.pace(),
+    )
+
+
+def _briefly(config: InferenceConfig) -> TritonConfig:
+    """Returns how Triton is asked for one pair in a child process.
+
+    The child has to say that Triton is away before its own time is up, which would count against the pair.
+    """
+    longest = config.isolated_seconds / _TRIES_PER_PAIR
+    return replace(
+        config.triton,
+        request_timeout_seconds=min(config.triton.request_timeout_seconds, longest),
+        patience_seconds=min(config.triton.patience_seconds, longest),
     )
 
 

@@ -6,7 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from deploy.local.ports import free_port
 from deploy.local.triton import TritonServer
+from pairmill.errors import RetriableError
 from pairmill.stage.port import UnitContext
 from pairmill_inference.config import InferenceConfig
 from pairmill_inference.handler import EmbedHandler
@@ -184,3 +185,19 @@ def test_whichever_way_a_unit_is_worked_triton_gives_the_same(
 def numbers(npy: bytes) -> npt.NDArray[np.float64]:
     """Returns the numbers of a file of embeddings, whose header is of fixed length."""
     return np.frombuffer(npy[128:], "<f2").astype(np.float64)
+
+
+def test_f2_an_outage_while_pairs_are_worked_alone_is_no_pair_s_fault(
+    tmp_path: Path, bundle: Bundle, make_triton: MakeTriton
+) -> None:
+    """The child that asks a server which stands still ends its try before its own time is up."""
+    server = make_triton(repository_of(bundle, tmp_path / "models"))
+    config = InferenceConfig(bundle=bundle.folder, triton_target=server.address, isolated_seconds=16)
+    unit = replace(context(MemoryStore(), bundle, tmp_path), isolated=True)
+    with closing(EmbedHandler(embed_parts(config, bundle))) as handler:
+        handler.self_test()
+        server.pause()
+        with pytest.raises(RetriableError):
+            handler.handle(unit)
+        server.resume()
+        assert {ref.rows for ref in handler.handle(unit).outputs} == {ROWS}
