@@ -11,11 +11,14 @@ EXPORT_BIN := $(EXPORT_VENV)/bin
 EXPORT_STAMP := $(EXPORT_VENV)/.ready
 OUT ?= out/demo
 STACK ?= out/stack
+# 1 writes what was seen under faults into docs/reliability.md.
+WRITE ?= 0
 # Whole runs at once: they wait for hosts most of the time.
 E2E_RUNS ?= 2
 SOURCES := libs services deploy tests hatch_build.py
 
-.PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-faults test-export \
+.PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-stack test-faults \
+        test-faults-long test-export \
         components stack-up stack-down stack-status demo-stack check fmt bench docs clean distclean
 
 help: ## List the targets
@@ -55,7 +58,7 @@ stack-down: setup ## Stop the stack; only its logs stay
 demo-stack: setup ## Run the demo's job on the stack and compare it with the embedded run
 	$(BIN)/python -m deploy.local --folder $(STACK) demo --out $(OUT)-stack
 
-test: check test-unit test-contract test-integration test-e2e ## Everything that has to pass before a change lands
+test: check test-unit test-contract test-integration test-e2e test-stack ## Everything that has to pass before a change lands
 
 test-unit: setup ## Pure code, in seconds
 	$(BIN)/python -m pytest -q tests/unit
@@ -67,10 +70,17 @@ test-integration: setup ## Services against real parts on loopback
 	$(BIN)/python -m pytest -q tests/integration
 
 test-e2e: setup ## Whole runs: truth, audit, readers, a few seeded kills
-	$(BIN)/python -m pytest -q tests/e2e -m 'not long' -n $(E2E_RUNS)
+	$(BIN)/python -m pytest -q tests/e2e --ignore tests/e2e/stack -m 'not long' -n $(E2E_RUNS)
 
-test-faults: setup ## The long form: whole runs under every fault of docs/reliability.md
-	$(BIN)/python -m pytest -q tests/e2e -m 'faults or long' -n $(E2E_RUNS) --timeout 1800
+test-stack: setup ## Jobs on Kafka, an S3 server and tritonserver: the same dataset as on one machine
+	$(BIN)/python -m pytest -q tests/e2e/stack -m 'not faults and not long' --timeout 900
+
+test-faults: setup ## The long form of whole runs, and jobs on the stack, under the faults of docs/reliability.md
+	$(BIN)/python -m pytest -q tests/e2e --ignore tests/e2e/stack -m 'faults or long' -n $(E2E_RUNS) --timeout 1800
+	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults and not long' --timeout 900
+
+test-faults-long: setup ## Every fault on the stack, at every point and with many seeds
+	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults' --timeout 900
 
 # Torch is large and nothing else needs it, so that it has an environment of its own.
 $(EXPORT_STAMP): pyproject.toml constraints.txt hatch_build.py $(shell find protos -name '*.proto')
@@ -100,6 +110,7 @@ bench: setup ## Measure; figures go into docs/benchmarks.md
 	$(BIN)/python -m tests.bench --write
 
 clean: ## Remove what runs and tests leave
+	@test ! -e $(STACK)/stack.json || $(BIN)/python -m deploy.local --folder $(STACK) down
 	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 distclean: clean ## Remove the environment and the generated package as well

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -89,10 +91,22 @@ def launch(
 ) -> Running:
     """Starts a program with its output appended to a log.
 
-    A leashed one is ended by the kernel when the thread that started it is gone, however that came about;
-    a machine without util-linux has no leash.
+    A leashed one is ended by the kernel when this process is gone, however that came about; a machine
+    without util-linux has no leash.
     """
-    arguments = [*(_LEASH if leashed and shutil.which(_LEASH[0]) else ()), *map(str, command)]
+    arguments = [str(part) for part in command]
+    if not leashed or shutil.which(_LEASH[0]) is None:
+        return _start(arguments, cwd, env, log)
+    return _keeper().submit(_start, [*_LEASH, *arguments], cwd, env, log).result()
+
+
+@functools.cache
+def _keeper() -> ThreadPoolExecutor:
+    """A thread that lasts: the kernel ends what is on a leash when the thread that started it ends."""
+    return ThreadPoolExecutor(1, thread_name_prefix="keeper")
+
+
+def _start(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path) -> Running:
     with log.open("ab") as output:
         child = subprocess.Popen(
             arguments,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,16 @@ def test_a_leashed_server_ends_with_a_killed_parent(tmp_path: Path) -> None:
         assert not has_ended(pid)
         holder.kill()
     wait_until(lambda: has_ended(pid))
+
+
+def test_a_leashed_server_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    server = SmallServer(tmp_path)
+    thread = threading.Thread(target=server.start)
+    thread.start()
+    thread.join(60)
+    assert answers(f"http://{server.address}/")
+    assert server.stop()
+    assert server.running.code == -signal.SIGTERM
 
 
 def test_a_process_known_by_number_and_start_can_be_ended_by_another(server: SmallServer) -> None:
