@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 from deploy.local.prometheus import PrometheusServer
-from pairmill.reasons import outcome_name, reason_name
-from pairmill_protos.gateway.v1.job_service_pb2 import Job
-from pairmill_protos.unit.v1.unit_pb2 import Stage
+from pairmill.config import read_config
+from pairmill.dataset.reader import Dataset
+from pairmill.store.factory import open_store
+from pairmill.store.settings import S3Config
 from tests.e2e.stack.rig import Rig
 from tests.fakes.processes import wait_until
 from tests.fakes.prometheus import query, value
 
-SERVICES: Final[Mapping[Stage.ValueType, str]] = {
-    Stage.STAGE_CRAWL: "crawler",
-    Stage.STAGE_PLAN: "planner",
-    Stage.STAGE_DOWNLOAD: "downloader",
-    Stage.STAGE_EMBED: "inference",
-    Stage.STAGE_SCORE: "scorer",
-    Stage.STAGE_FINALISE: "finaliser",
+SERVICES: Final[Mapping[str, str]] = {
+    "crawl": "crawler",
+    "plan": "planner",
+    "download": "downloader",
+    "embed": "inference",
+    "score": "scorer",
+    "finalise": "finaliser",
 }
 RATES: Final = (
     "pairmill:images:rate1m",
@@ -40,7 +42,8 @@ def test_prometheus_counts_what_the_ledger_counts_and_answers_what_a_dashboard_a
     before = counted(prometheus)
     job = rig.run("throughput")
     assert rig.restarts == 0
-    wait_until(lambda: since(before, counted(prometheus)) == of_ledger(job))
+    wait_until(lambda: value(prometheus, "sum(changes(pairmill_records_processed_total[15s]))") == 0)
+    assert since(before, counted(prometheus)) == of_ledger(rig, job.job_id)
     wait_until(lambda: all((value(prometheus, rate) or 0) > 0 for rate in RATES))
     wait_until(lambda: value(prometheus, "sum(pairmill:lag:records)") == 0)
     assert {sample.labels["service"] for sample in query(prometheus, "pairmill:unit_seconds:p95_5m")} == set(
@@ -63,10 +66,12 @@ def since(before: Counts, now: Counts) -> Counts:
     return {key: rows - before.get(key, 0) for key, rows in now.items() if rows != before.get(key, 0)}
 
 
-def of_ledger(job: Job) -> Counts:
-    """Rows of a job's closed units, as the walk counts them."""
-    return {
-        (SERVICES[stage.stage], outcome_name(count.outcome), reason_name(count.reason)): float(count.rows)
-        for stage in job.progress.stages
-        for count in stage.counts
-    }
+def of_ledger(rig: Rig, job_id: str) -> Counts:
+    """Rows of a job's counted units, as the ledger of its dataset has them."""
+    config = read_config(S3Config, rig.env, "PAIRMILL_S3__")
+    found: Counter[tuple[str, str, str]] = Counter()
+    with open_store(rig.dataset(job_id), config) as store:
+        for row in Dataset.open(store).ledger():
+            for count in row.counts:
+                found[SERVICES[row.stage], count.outcome, count.reason] += count.rows
+    return {key: float(rows) for key, rows in found.items()}
