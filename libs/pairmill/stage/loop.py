@@ -342,13 +342,13 @@ class StageLoop:
     # Making it durable
 
     def _publish_effects(self) -> None:
-        for unit in [unit for unit in self._hand if unit.effect is not None]:
-            if unit.effect is not None:
-                self._publisher.publish(unit.effect, unit.task.dataset)
-                self._finish(unit)
-                self._observer.rows(unit.effect.tally)
-                self._observer.stored(unit.effect.outputs)
-                log.info("unit_ended", unit=unit.task.unit_id, failed=unit.effect.is_failure)
+        ended = [(unit, unit.effect) for unit in self._hand if unit.effect is not None]
+        self._publisher.publish([unit for unit, _ in ended])
+        for unit, effect in ended:
+            self._finish(unit)
+            self._observer.rows(effect.tally)
+            self._observer.stored(effect.outputs)
+            log.info("unit_ended", unit=unit.task.unit_id, failed=effect.is_failure)
 
     def _publish_poison(self) -> None:
         while self._intake.poison:
