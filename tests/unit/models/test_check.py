@@ -47,6 +47,9 @@ class Changed:
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         return self.change_texts(self.inner.embed_texts(texts))
 
+    def ping(self) -> None:
+        self.inner.ping()
+
     def close(self) -> None:
         self.inner.close()
 
