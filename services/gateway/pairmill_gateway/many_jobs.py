@@ -17,8 +17,10 @@ from pairmill.service import end_with_parent
 from pairmill.stage.checkpoints import checkpoints_of
 from pairmill.store.factory import open_store
 from pairmill.telemetry.admin import AdminServer
+from pairmill.telemetry.bus import BusMetrics, MeasuredBus
 from pairmill.telemetry.checks import PingCheck
 from pairmill.telemetry.logs import configure_logging
+from pairmill.telemetry.store import MeasuredStore, StoreMetrics
 from pairmill_gateway.audit_desk import AuditDesk
 from pairmill_gateway.book import Book
 from pairmill_gateway.bundles import BundleShelf
@@ -44,9 +46,13 @@ def drive_jobs(env: Mapping[str, str]) -> int:
     configure_logging(config.log_level, service="gateway", version=__version__)
     log.info("configured", **redacted(config))
     with ExitStack() as stack:
-        bus = stack.enter_context(open_bus(config.bus_url, config.kafka))
-        store = stack.enter_context(open_store(config.store_url, config.s3))
         clock, registry, running = SystemClock(), CollectorRegistry(), RunningJobs()
+        bus = MeasuredBus(
+            stack.enter_context(open_bus(config.bus_url, config.kafka)), BusMetrics(registry), clock
+        )
+        store = MeasuredStore(
+            stack.enter_context(open_store(config.store_url, config.s3)), StoreMetrics(registry, clock)
+        )
         desk = Desk(
             bus=bus, store=store, store_url=config.store_url, book=Book(bus), running=running, clock=clock
         )

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 
+from pairmill.reasons import outcome_name, reason_name
+from pairmill.stage.observer import UnitEnding
+from pairmill.telemetry.endings import possible_endings
+from pairmill_gateway.metrics import STATES
+from pairmill_gateway.rpc.metrics import CODES
+from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_standalone.docs.measures import all_measures
 from tests.conftest import REPOSITORY
 from tests.fakes.prometheus_rules import Rule, all_rules
@@ -17,6 +23,7 @@ MEASURES: Final = all_measures(REPOSITORY)
 RUNBOOKS: Final = REPOSITORY / "docs" / "runbooks"
 _OWN: Final = re.compile(r"\bpairmill[_:][\w:]+")
 _SELECTED: Final = re.compile(r"\b(pairmill_\w+)\{([^}]*)\}")
+_SELECTION: Final = re.compile(r"[{,]\s*(\w+)(?:=~|!~|!=|=)\"([^\"]*)\"")
 _LABEL: Final = re.compile(r"(\w+)(?:=~|!~|!=|=)\"([^\"]*)\"")
 _BY: Final = re.compile(r"\bby \(([^)]*)\)")
 _OF_THE_SCRAPE: Final = {"service", "member", "instance", "job"}
@@ -39,6 +46,26 @@ def test_rules_select_and_group_by_labels_that_there_are(rule: Rule) -> None:
     known = set.union(*labels.values()) | _OF_THE_SCRAPE | {"le"}
     grouped = {label.strip() for by in _BY.findall(rule.expression) for label in by.split(",")}
     assert grouped <= known
+
+
+def test_values_that_rules_select_are_of_the_closed_sets() -> None:
+    """A selector that nothing matches would be an alert that never fires."""
+    endings = {ending for stage in Stage.values() for ending in possible_endings(stage)}
+    known = {
+        "outcome": {outcome_name(outcome) for outcome, _ in endings},
+        "reason": {reason_name(reason) for _, reason in endings},
+        "result": set(get_args(UnitEnding)),
+        "cause": {"dependency", "breaker"},
+        "state": set(STATES),
+        "service": {"scorer"},
+        "job": {"pairmill"},
+        "code": {code.name for code in CODES},
+    }
+    selected = [found for rule in RULES for found in _SELECTION.findall(rule.expression)]
+    values = {(label, value) for label, either in selected for value in either.split("|")}
+    retries = {("topic", "download-retry-.*")}
+    assert {(label, value) for label, value in values if value not in known.get(label, ())} <= retries
+    assert len(values) > 15
 
 
 def test_names_of_rules_are_those_of_their_kind_and_unique() -> None:

@@ -57,7 +57,8 @@ has the alerts, each with a [runbook](runbooks/README.md).
 _TABLE: Final = "| metric | type | unit | meaning |\n|---|---|---|---|\n"
 _OWNERS: Final[Mapping[str, str]] = {
     EVERY_SERVICE: "Of every process, the gateway's too.",
-    EVERY_STAGE: "Of crawler, planner, downloader, inference, scorer and finaliser.",
+    EVERY_STAGE: "Of crawler, planner, downloader, inference, scorer and finaliser. The gateway of a cluster \
+has those of bus and store too.",
     **dict.fromkeys(SERVICES, ""),
     TRITON: "Of inference processes that ask Triton.",
 }
