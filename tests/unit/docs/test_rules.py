@@ -12,6 +12,7 @@ from pairmill.stage.observer import UnitEnding
 from pairmill.telemetry.endings import possible_endings
 from pairmill_gateway.metrics import STATES
 from pairmill_gateway.rpc.metrics import CODES
+from pairmill_protos.common.v1.outcome_pb2 import Outcome
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_standalone.docs.measures import all_measures
 from tests.conftest import REPOSITORY
@@ -27,6 +28,8 @@ _SELECTION: Final = re.compile(r"[{,]\s*(\w+)(?:=~|!~|!=|=)\"([^\"]*)\"")
 _LABEL: Final = re.compile(r"(\w+)(?:=~|!~|!=|=)\"([^\"]*)\"")
 _BY: Final = re.compile(r"\bby \(([^)]*)\)")
 _OF_THE_SCRAPE: Final = {"service", "member", "instance", "job"}
+_LOGGED: Final = re.compile(r"log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
+_EVENT: Final = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
 _HEADINGS: Final = ("Meaning", "Impact", "Diagnosis", "Remedy")
 
 
@@ -89,3 +92,19 @@ def test_every_runbook_is_named_by_the_index() -> None:
     index = (RUNBOOKS / "README.md").read_text()
     pages = [page.name for page in RUNBOOKS.glob("*.md") if page.name != "README.md"]
     assert [page for page in pages if f"({page}" not in index] == []
+
+
+def test_events_of_the_log_that_runbooks_name_are_logged() -> None:
+    sources = [path for root in ("libs", "services") for path in (REPOSITORY / root).rglob("*.py")]
+    logged = {event for path in sources for event in _LOGGED.findall(path.read_text())}
+    named = {event for page in RUNBOOKS.glob("*.md") for event in _EVENT.findall(page.read_text())}
+    fields = {"peak_memory_bytes", "nv_inference_queue_duration_us", "nv_inference_compute_infer_duration_us"}
+    others = fields | {measure.name for measure in MEASURES} | _reasons()
+    assert {event for event in named - others if not event.startswith("pairmill_")} <= logged
+    assert len(named & logged) > 5
+
+
+def _reasons() -> set[str]:
+    endings = {ending for stage in Stage.values() for ending in possible_endings(stage)}
+    outcomes = {outcome_name(outcome) for outcome in Outcome.values()}
+    return {reason_name(reason) for _, reason in endings} | outcomes
