@@ -37,6 +37,7 @@ class BrokerClock:
     def stamped_before(self, broker_seconds: float) -> None:
         """Notes a stamp of some time ago: the broker's clock is not behind it."""
         with self._lock:
+            known = time.time() - _boot_seconds() if self._ahead is None else self._ahead
             least = broker_seconds - _boot_seconds()
-            if self._ahead is not None and self._ahead < least:
+            if known < least:
                 self._ahead = least

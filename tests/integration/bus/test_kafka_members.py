@@ -167,7 +167,13 @@ def test_a14_a_group_deleted_under_its_members_starts_from_the_oldest(place: Pla
         assert numbers(poll_until(consumer, lambda came: len(came) == 4)) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("partitions", [PARTITIONS, PARTITIONS - 2, PARTITIONS + 2])
+@pytest.mark.parametrize(
+    "partitions",
+    [
+        PARTITIONS - 2,
+        *(pytest.param(count, marks=pytest.mark.long) for count in (PARTITIONS, PARTITIONS + 2)),
+    ],
+)
 def test_a13_a_topic_made_anew_is_read_whole_although_it_reaches_beyond_the_old_place(
     place: Place, partitions: int
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.kafka import KafkaServer
 from pairmill.errors import RetriableError
-from tests.fakes.components import MakeKafka
+from tests.fakes.components import Servers
 from tests.fakes.kafka_broker import PROMPT, KafkaBroker
 from tests.fakes.kafka_child import until_it_works
 from tests.fakes.processes import Child, wait_until
@@ -30,9 +30,10 @@ def collected() -> Iterator[None]:
     gc.collect()  # while the filter above holds
 
 
-@pytest.fixture
-def server(make_kafka: MakeKafka) -> KafkaServer:
-    return make_kafka()
+@pytest.fixture(scope="module")
+def server(shared_servers: Servers) -> KafkaServer:
+    """A broker of this module's own; each test leaves it running."""
+    return shared_servers.start(KafkaServer)
 
 
 def first_occurrences(log: list[str]) -> list[int]:
@@ -55,17 +56,17 @@ def test_a12_a_broker_killed_and_restarted_loses_nothing_acknowledged(server: Ka
     with KafkaBroker((server.address,)) as broker:
         place = new_place(broker)
         with (
-            Child(CHILD, "produce", server.address, place.topic, "p", "300", str(PARTITIONS)) as producer,
+            Child(CHILD, "produce", server.address, place.topic, "p", "200", str(PARTITIONS)) as producer,
             Child(CHILD, "consume", server.address, place.topic, place.group, "a") as consumer,
         ):
-            for lines in (50, 150):
+            for lines in (50, 120):
                 producer.wait_for_lines(lines)
                 server.kill()
                 server.start()
             assert producer.wait(120) == 0
             wait_until(lambda: set(consumer.lines) >= set(producer.lines))
             received = set(consumer.kill())
-        assert len(producer.lines) == 300
+        assert len(producer.lines) == 200
         assert_whole(place, producer.lines, received)
 
 

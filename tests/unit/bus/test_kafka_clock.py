@@ -35,6 +35,12 @@ def test_an_old_stamp_moves_the_time_forward_only() -> None:
     assert clock.now() >= broker + timedelta(hours=1)
 
 
+def test_a16_a_clock_that_is_behind_what_the_broker_stamped_is_not_believed() -> None:
+    clock, broker = BrokerClock(), datetime.now(UTC) + timedelta(hours=1)
+    clock.stamped_before(broker.timestamp())
+    assert timedelta(0) <= clock.now() - broker < NEAR
+
+
 def test_time_goes_on_between_stamps() -> None:
     clock = BrokerClock()
     clock.stamped_now(datetime(2031, 5, 1, tzinfo=UTC).timestamp())
