@@ -26,6 +26,7 @@ from pairmill.bus.kafka_inside import (
     is_about_to_join,
     is_heard,
     is_stable,
+    put_away_empty_batch,
 )
 from pairmill.bus.kafka_lag import LagMeter
 from pairmill.bus.kafka_lazy import Lazy
@@ -138,6 +139,7 @@ class KafkaMember:
         """One look, which waits for nothing but the group while that is being made."""
         batches: Mapping[Any, Sequence[Any]] = {}
         until = time.monotonic() + _LEAST_JOIN_SECONDS
+        put_away_empty_batch(client)
         try:
             wait = _LEAST_JOIN_SECONDS if is_about_to_join(client) else 0.0
             batches = client.poll(timeout_ms=wait * 1000, max_records=max_records)

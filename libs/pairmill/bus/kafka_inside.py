@@ -65,6 +65,17 @@ def is_stable(client: Any) -> bool:
     return bool(client.group_metadata().state is MemberState.STABLE)
 
 
+def put_away_empty_batch(client: Any) -> None:
+    """Lets the client bring back what it set aside of partitions that were paused meanwhile.
+
+    It does so only while it has no batch in hand, and takes one that was read to its end for one in hand:
+    such a partition would be silent for ever.
+    """
+    batch = client._fetcher._next_partition_records
+    if batch is not None and not batch:
+        client._fetcher._next_partition_records = None
+
+
 def is_about_to_join(client: Any) -> bool:
     """Returns whether the next poll joins the group."""
     return bool(client._coordinator.need_rejoin())

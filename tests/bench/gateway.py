@@ -1,0 +1,188 @@
+"""Units that bus and gateway carry with empty work, on a real broker; `python -m tests.bench.gateway`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from deploy.local.kafka import KafkaServer
+from deploy.local.ports import free_port
+from pairmill.bus.kafka_admin import KafkaAdmin
+from pairmill.bus.settings import KafkaConfig
+from pairmill.bus.topics import topic_partitions
+from pairmill_gateway.rpc.ports import Role
+from pairmill_models.tiny import bundle_path
+from pairmill_protos.gateway.v1.job_service_pb2 import GetJobRequest, Job, SubmitJobRequest
+from pairmill_protos.gateway.v1.job_service_pb2_grpc import JobServiceStub
+from pairmill_protos.unit.v1.unit_pb2 import Stage
+from tests.bench.figures import Column, Figure, Result, Sample, plain_table
+from tests.bench.machine import machine_line
+from tests.bench.processes import read_process
+from tests.bench.setup import Setup
+from tests.fakes.rpc import TokenFile
+
+UNITS: Final = 5_000
+WORKERS: Final = 2
+PARTITIONS: Final = 8
+
+UNITS_PER_SECOND: Final = Figure("units", "1/s")
+STAGE_MILLISECONDS: Final = Figure("CPU time of a stage, per unit", "ms")
+GATEWAY_MILLISECONDS: Final = Figure("CPU time of the gateway, per unit", "ms")
+BROKER_MILLISECONDS: Final = Figure("CPU time of the broker, per unit", "ms")
+
+_SECONDS: Final = 600.0
+
+
+def measure(folder: Path, units: int) -> Sample:
+    """Runs a job of empty crawl units through broker, gateway and two stages."""
+    with ExitStack() as stack:
+        kafka = stack.enter_context(KafkaServer(folder / "kafka"))
+        with KafkaAdmin((kafka.address,), KafkaConfig()) as admin:
+            for topic, partitions in topic_partitions(PARTITIONS).items():
+                admin.create_topic(topic, partitions)
+        tokens = TokenFile(folder / "tokens.toml")
+        tokens.add("bench", Role.OPERATE)
+        target = f"127.0.0.1:{free_port()}"
+        gateway = stack.enter_context(_process(folder, "pairmill_gateway", _gateway(kafka, folder, target)))
+        workers = [
+            stack.enter_context(
+                _process(folder, "tests.bench.empty_stage", _stage(kafka, folder, target, tokens, number))
+            )
+            for number in range(WORKERS)
+        ]
+        with grpc.insecure_channel(target) as channel:
+            jobs = _Jobs(channel, tokens.tokens["bench"])
+            jobs.submit(1)  # everybody is in its group, and has its connections
+            before = [_cpu(pid) for pid in (gateway, *workers, kafka.pid)]
+            start = time.monotonic()
+            jobs.submit(units)
+            seconds = time.monotonic() - start
+        after = [_cpu(pid) for pid in (gateway, *workers, kafka.pid)]
+    spent = [later - earlier for earlier, later in zip(before, after, strict=True)]
+    return {
+        UNITS_PER_SECOND: units / seconds,
+        GATEWAY_MILLISECONDS: spent[0] / units * 1000,
+        STAGE_MILLISECONDS: sum(spent[1:-1]) / units * 1000,
+        BROKER_MILLISECONDS: spent[-1] / units * 1000,
+    }
+
+
+class _Jobs:
+    """Submits jobs and waits until their crawl units are closed."""
+
+    def __init__(self, channel: grpc.Channel, token: str) -> None:
+        self._stub = JobServiceStub(channel)
+        self._metadata = (("authorization", f"Bearer {token}"),)
+
+    def submit(self, units: int) -> None:
+        request = SubmitJobRequest(
+            wats=[f"https://host.example/{number}.wat.gz" for number in range(units)],
+            settings={"wave_size": str(units)},
+        )
+        job = self._stub.SubmitJob(request, timeout=60, metadata=self._metadata, wait_for_ready=True).job
+        deadline = time.monotonic() + _SECONDS
+        while _closed(self._get(job.job_id)) < units:
+            assert time.monotonic() < deadline, self._get(job.job_id)
+            time.sleep(0.2)
+
+    def _get(self, job_id: str) -> Job:
+        request = GetJobRequest(job_id=job_id)
+        return self._stub.GetJob(request, timeout=60, metadata=self._metadata).job
+
+
+def _closed(job: Job) -> int:
+    return sum(stage.units_closed for stage in job.progress.stages if stage.stage == Stage.STAGE_CRAWL)
+
+
+def _shared(kafka: KafkaServer, folder: Path) -> dict[str, str]:
+    return {
+        "PAIRMILL_BUS_URL": kafka.bus_url,
+        "PAIRMILL_STORE_URL": f"file://{folder / 'store'}",
+        "PAIRMILL_LOG_LEVEL": "warning",
+        "PAIRMILL_WATCH_STDIN": "true",
+    }
+
+
+def _gateway(kafka: KafkaServer, folder: Path, target: str) -> dict[str, str]:
+    return _shared(kafka, folder) | {
+        "PAIRMILL_MEMBER": "gateway-0",
+        "PAIRMILL_SCRATCH": str(folder / "scratch-gateway"),
+        "PAIRMILL_BUNDLES": str(bundle_path().parent),
+        "PAIRMILL_RPC__LISTEN": target,
+        "PAIRMILL_RPC__TOKENS_FILE": str(folder / "tokens.toml"),
+        "PAIRMILL_RPC__ALLOW_INSECURE": "true",
+        "PAIRMILL_RPC__LINGER_SECONDS": "0",
+    }
+
+
+def _stage(kafka: KafkaServer, folder: Path, target: str, tokens: TokenFile, number: int) -> dict[str, str]:
+    return _shared(kafka, folder) | {
+        "PAIRMILL_MEMBER": f"empty-{number}",
+        "PAIRMILL_SCRATCH": str(folder / f"scratch-{number}"),
+        "PAIRMILL_UNITS_IN_FLIGHT": "32",
+        "PAIRMILL_WAITING_PER_PARTITION": "32",
+        "PAIRMILL_GATEWAY_TARGET": target,
+        "PAIRMILL_GATEWAY__TOKEN_FILE": str(tokens.token_file("bench")),
+    }
+
+
+@contextmanager
+def _process(folder: Path, module: str, env: Mapping[str, str]) -> Iterator[int]:
+    with (folder / f"{env['PAIRMILL_MEMBER']}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            env={**os.environ, **env},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(60)
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def _cpu(pid: int) -> float:
+    found = read_process(pid)
+    return found.cpu_seconds if found is not None else 0.0
+
+
+def benchmark(setup: Setup) -> Result:
+    """Measures one size."""
+    units = setup.size(UNITS, least=500)
+    samples = [measure(setup.folder(f"gateway-{number}"), units) for number in range(setup.runs)]
+    return Result(
+        name="gateway",
+        setup=f"empty crawl units of one job over Kafka, {WORKERS} stages that ask the gateway",
+        columns=[Column(label=f"{units:,} units", samples=samples)],
+    )
+
+
+def main() -> int:
+    """Measures once and prints the figures; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.gateway", description=__doc__)
+    parser.add_argument("--units", type=int, default=UNITS, help="size of the job")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        sample = measure(Path(folder), options.units)
+    columns = [Column(label=f"{options.units:,} units", samples=[sample])]
+    result = Result(name="gateway", setup="empty units over Kafka and gateway", columns=columns)
+    sys.stdout.write(f"{plain_table(result)}\n{machine_line()}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
