@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -13,11 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from pairmill.errors import ConfigurationError
 from pairmill.telemetry.checks import Check, problems
 from pairmill.telemetry.health import HealthCollector
+
+log = structlog.get_logger(__name__)
 
 MAX_CONNECTIONS: Final = 16
 """A scraper and two probes need three; more than these are turned away."""
@@ -121,7 +125,10 @@ class _BoundedServer(ThreadingHTTPServer):
                 request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of a client that went away: it asks again, or is gone."""
+        """Says what went wrong, but not of a client that went away: it asks again, or is gone."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.error("admin_request_failed", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -10,7 +10,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client import CollectorRegistry
+import structlog
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.registry import Collector
 
 from pairmill.errors import ConfigurationError
 from pairmill.telemetry.admin import MAX_CONNECTIONS, AdminServer
@@ -140,6 +142,31 @@ def test_it_answers_while_the_process_is_busy() -> None:
     finally:
         stop.set()
         busy.join()
+
+
+class BrokenCollector(Collector):
+    """Raises when it is asked."""
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        raise RuntimeError("a measure cannot be had")
+
+
+def test_a_measure_that_cannot_be_had_is_logged_and_health_goes_on() -> None:
+    registry = CollectorRegistry()
+    registry.register(BrokenCollector())
+    fine = {"loop": lambda: None}
+    with (
+        structlog.testing.capture_logs() as logs,
+        AdminServer(port=0, registry=registry, live=fine, ready=fine) as server,
+    ):
+        with contextlib.closing(open_to(server)) as client:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert received(client) == b""
+        assert get(server.port, "/livez")[0] == 200
+    assert [line["event"] for line in logs] == ["admin_request_failed"]
 
 
 def open_to(server: AdminServer) -> socket.socket:

@@ -17,7 +17,7 @@ from pairmill_standalone.docs.measures import (
 SERVICES: Final = ("gateway", "crawler", "downloader", "inference", "scorer")
 LABELS: Final[Mapping[str, str]] = {
     "cause": "`dependency` (bus, store, model server or disk), `breaker` (the self-test fails)",
-    "check": "`loop`, `bus`, `store` and what else `/livez` and `/readyz` name",
+    "check": "`loop`, `bus`, `store`, of inference `model` too",
     "code": "gRPC's status, such as `OK`",
     "method": "a method of the API, such as `pairmill.gateway.v1.JobService/SubmitJob`",
     "model": "`image` or `text`: the tower",
