@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from kafka import TopicPartition as Place  # type: ignore[import-untyped]  # the client has no types
 from kafka import errors
@@ -19,7 +19,7 @@ from kafka.admin import (  # type: ignore[import-untyped]  # as above
 from pairmill.bus.kafka_clients import KafkaClients, close_admin
 from pairmill.bus.kafka_errors import translate, translated
 from pairmill.bus.kafka_lazy import Lazy
-from pairmill.bus.kafka_metadata import Metadata
+from pairmill.bus.kafka_metadata import Metadata, raise_if_moved
 from pairmill.bus.port import TopicPartition
 from pairmill.bus.settings import KafkaConfig
 from pairmill.errors import ConfigurationError, RetriableError
@@ -138,18 +138,21 @@ class KafkaAdmin:
         """Forgets a group's offsets and members; does nothing if there is no such group."""
         self._remove_members(group)
         doing = f"deleting group {group}"
-        answers = self._metadata.of_group(doing, lambda client: client.delete_groups([group]))
-        for name in answers.values():
-            if name not in _DELETED:
-                raise translate(getattr(errors, name)(), doing)
+
+        def delete(client: Any) -> str:
+            name = str(client.delete_groups([group])[group])
+            raise_if_moved(name)
+            return name
+
+        name = self._metadata.of_group(doing, delete)
+        if name not in _DELETED:
+            raise translate(getattr(errors, name)(), doing)
 
     def _remove_members(self, group: str) -> None:
         doing = f"removing the members of {group}"
-        answers = self._metadata.of_group(doing, lambda client: client.describe_groups([group]))
         leaving = [
             MemberToRemove(member_id=member["member_id"], group_instance_id=member["group_instance_id"])
-            for answer in answers.values()
-            for member in answer["members"]
+            for member in self._metadata.members(group)
         ]
         if leaving:
             self._metadata.of_group(doing, lambda client: client.remove_group_members(group, leaving))
@@ -161,10 +164,15 @@ class KafkaAdmin:
             Place(topic, partition): where for partition in range(self._metadata.topic(topic).partitions)
         }
         doing = f"setting the offsets of {group}"
-        answers = self._metadata.of_group(doing, lambda client: client.reset_group_offsets(group, places))
-        for answer in answers.values():
-            if answer["error"] is not errors.NoError:
-                raise translate(answer["error"](), doing)
+
+        def reset(client: Any) -> list[Any]:
+            kinds = [answer["error"] for answer in client.reset_group_offsets(group, places).values()]
+            raise_if_moved(" ".join(kind.__name__ for kind in kinds))
+            return kinds
+
+        for kind in self._metadata.of_group(doing, reset):
+            if kind is not errors.NoError:
+                raise translate(kind(), doing)
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS

@@ -30,6 +30,13 @@ _COORDINATOR_MOVES: Final = (
 )
 
 
+def raise_if_moved(error: str) -> None:
+    """Raises what an answer only names: that another broker keeps the group."""
+    for kind in _COORDINATOR_MOVES:
+        if kind.__name__ in error:
+            raise kind(error)
+
+
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
     """What a topic is now."""
@@ -144,11 +151,17 @@ class Metadata:
 
     def has_member(self, group: str, instance: str) -> bool:
         """Whether the group has a static member of this name."""
-        answers = self.of_group(
-            f"asking for the members of {group}", lambda client: client.describe_groups([group])
-        )
-        members = [member for answer in answers.values() for member in answer["members"]]
-        return any(member["group_instance_id"] == instance for member in members)
+        return any(member["group_instance_id"] == instance for member in self.members(group))
+
+    def members(self, group: str) -> list[dict[str, Any]]:
+        """Returns the members of a group as the client describes them, none of an unknown group."""
+
+        def describe(client: Any) -> list[dict[str, Any]]:
+            answer = client.describe_groups([group])[group]
+            raise_if_moved(answer["error"] or "")
+            return list(answer["members"])
+
+        return self.of_group(f"asking for the members of {group}", describe)
 
     def ping(self) -> None:
         """Raises RetriableError if the broker cannot be used now."""
