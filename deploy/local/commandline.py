@@ -16,8 +16,8 @@ from deploy.local.kafka import fetch_kafka
 from deploy.local.layout import Layout
 from deploy.local.prometheus import fetch_prometheus
 from deploy.local.s3 import fetch_versitygw
-from deploy.local.settings import read_command_env
-from deploy.local.stack import StackOptions
+from deploy.local.settings import STAGES, read_command_env
+from deploy.local.stack import DEFAULT_MEMBERS, StackOptions
 from deploy.local.triton import fetch_triton
 
 _FETCHES: Final[dict[str, Callable[[], Path]]] = {
@@ -65,6 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     ):
         added = verbs.add_parser(name, help=text)
         added.set_defaults(verb=verb)
+        if verb is _up:
+            added.add_argument(
+                "--member",
+                type=_member,
+                action="append",
+                default=[],
+                metavar="SERVICE=N",
+                help="so many",
+            )
     demo = verbs.add_parser("demo", help="run the demo's job on the stack and on one machine, and compare")
     demo.add_argument("--out", type=Path, default=Path("out/demo-stack"), help="the run of one machine")
     demo.add_argument("--candidates", type=int, default=3000, help="about that many pictures with texts")
@@ -73,8 +82,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _up(layout: Layout, _found: argparse.Namespace) -> int:
-    made = put_up(layout, StackOptions(leashed=False), _say)
+def _member(text: str) -> tuple[str, int]:
+    """Returns a service and how many of it; argparse tells the user where it raises ValueError."""
+    service, _, count = text.partition("=")
+    if service not in STAGES or int(count) < 1:
+        raise ValueError
+    return service, int(count)
+
+
+def _up(layout: Layout, found: argparse.Namespace) -> int:
+    options = StackOptions(members={**DEFAULT_MEMBERS, **dict(found.member)}, leashed=False)
+    made = put_up(layout, options, _say)
     _say("the stack is up" if made is not None else "the stack was up already")
     _say(table(look(layout)))
     _say(f"API: {read_command_env(layout.env)['PAIRMILL_TARGET']}, without TLS")

@@ -101,3 +101,15 @@ def test_the_command_says_how_a_stack_is(layout: Layout, servers: list[SmallServ
     assert main([folder, "status"]) == 1
     assert main([folder, "down"]) == 0
     assert main([folder, "status"]) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", ["downloader", "downloader=0", "downloader=many", "gatekeeper=1", "gateway=2"]
+)
+def test_numbers_of_members_that_make_no_sense_are_refused(
+    wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"--folder={tmp_path}", "up", "--member", wrong])
+    assert ended.value.code == 2
+    assert wrong in capsys.readouterr().err
