@@ -24,8 +24,8 @@ class KafkaConfig:
     ca_file: Path | None = None  # PEM with the authorities to trust; unset trusts the system's
     certificate_file: Path | None = None  # PEM with the client's certificate, for mutual TLS
     key_file: Path | None = None  # PEM with its key
-    sasl_mechanism: SaslMechanism = SaslMechanism.NONE
-    sasl_username: str = ""
+    sasl_mechanism: SaslMechanism = SaslMechanism.NONE  # how a client proves who it is
+    sasl_username: str = ""  # the name that the password belongs to
     sasl_password_file: Path | None = None  # file with the password
     session_timeout_seconds: float = 45.0  # silence after which the group takes a member for dead
     max_poll_interval_seconds: float = 300.0  # most time between two polls

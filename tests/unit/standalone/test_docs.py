@@ -39,7 +39,14 @@ def test_the_pages_of_the_repository_are_not_stale() -> None:
 
 def test_a_stale_page_is_found_and_written(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    (tmp_path / "protos").symlink_to(REPOSITORY / "protos")
+    for folder in ("protos", "libs"):
+        (tmp_path / folder).symlink_to(REPOSITORY / folder)
+    for page in REPOSITORY.glob("services/*/README.md"):
+        copy = tmp_path / page.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True)
+        copy.write_text(page.read_text())
+        for code in page.parent.glob("pairmill_*"):
+            (copy.parent / code.name).symlink_to(code)
     assert main(["--check"], tmp_path) == 1
     assert main([], tmp_path) == 0
     assert main(["--check"], tmp_path) == 0
