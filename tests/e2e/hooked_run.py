@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pairmill_models.bundle import load_bundle
 from pairmill_gateway.request import JobRequest, admit_request
+from pairmill_models.bundle import load_bundle
 from pairmill_standalone.run import Run, RunEnd
 from pairmill_standalone.run_options import RunOptions
 from pairmill_standalone.workspace import open_workspace
