@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from pairmill.memory import give_back_freed_memory
-from tests.bench import download, embed, extract, finalise_million, ledger, plan_million, score, whole_run
+from tests.bench import (
+    download,
+    embed,
+    extract,
+    finalise_million,
+    ledger,
+    plan_million,
+    score,
+    triton,
+    whole_run,
+)
 from tests.bench.figures import Result, plain_table
 from tests.bench.machine import machine_facts, machine_line
 from tests.bench.page import PAGE, write_result
@@ -23,6 +33,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Setup], Result]]] = {
     "download": download.benchmark,
     "embed": embed.benchmark,
     "score": score.benchmark,
+    "triton": triton.benchmark,
     "finalise": finalise_million.benchmark,
     "ledger": ledger.benchmark,
     "runs": whole_run.benchmark,
