@@ -19,7 +19,7 @@ SOURCES := libs services deploy tests hatch_build.py
 
 .PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-stack test-faults \
         test-faults-long test-export \
-        components stack-up stack-down stack-status demo-stack check fmt bench docs clean distclean
+        components parts stack-up stack-down stack-status demo-stack check fmt bench docs clean distclean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ demo: setup ## Build a dataset from a synthetic web and compare it with the know
 components: setup ## Fetch and build Kafka, the S3 server, tritonserver and Prometheus (once, outside the tree)
 	$(BIN)/python -m deploy.local fetch
 
+# Tests that need a part which this machine cannot have say so themselves.
+parts: setup
+	-@$(BIN)/python -m deploy.local fetch
+
 stack-up: setup ## Start the whole system on this machine from real parts, each service a process
 	$(BIN)/python -m deploy.local --folder $(STACK) up
 
@@ -63,23 +67,23 @@ test: check test-unit test-contract test-integration test-e2e test-stack ## Ever
 test-unit: setup ## Pure code, in seconds
 	$(BIN)/python -m pytest -q tests/unit
 
-test-contract: setup ## One suite per port, over every adapter
+test-contract: setup parts ## One suite per port, over every adapter
 	$(BIN)/python -m pytest -q tests/contract
 
-test-integration: setup ## Services against real parts on loopback
+test-integration: setup parts ## Services against real parts on loopback
 	$(BIN)/python -m pytest -q tests/integration
 
 test-e2e: setup ## Whole runs: truth, audit, readers, a few seeded kills
 	$(BIN)/python -m pytest -q tests/e2e --ignore tests/e2e/stack -m 'not long' -n $(E2E_RUNS)
 
-test-stack: setup ## Jobs on Kafka, an S3 server and tritonserver: the same dataset as on one machine
+test-stack: setup parts ## Jobs on Kafka, an S3 server and tritonserver: the same dataset as on one machine
 	$(BIN)/python -m pytest -q tests/e2e/stack -m 'not faults and not long' --timeout 900
 
-test-faults: setup ## The long form of whole runs, and jobs on the stack, under the faults of docs/reliability.md
+test-faults: setup parts ## The long form of whole runs, and jobs on the stack, under the faults of docs/reliability.md
 	$(BIN)/python -m pytest -q tests/e2e --ignore tests/e2e/stack -m 'faults or long' -n $(E2E_RUNS) --timeout 1800
 	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults and not long' --timeout 900
 
-test-faults-long: setup ## Every fault on the stack, at every point and with many seeds
+test-faults-long: setup parts ## Every fault on the stack, at every point and with many seeds
 	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults' --timeout 900
 
 # Torch is large and nothing else needs it, so that it has an environment of its own.
