@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pairmill.bus.port import Bus
+from pairmill.bus.port import Bus, TopicPartition
 from pairmill.bus.topics import create_topics
 from pairmill.stage.checkpoints import Checkpoints, NoCheckpoints
 from pairmill.stage.datasets import dataset_store
 from pairmill.store.directory import DirectoryStore
+from pairmill.units import LEDGER_TOPIC
 from pairmill_gateway.audit_desk import AuditDesk
 from pairmill_gateway.book import Book
 from pairmill_gateway.bundles import BundleShelf
@@ -155,6 +156,7 @@ class Cluster:
             submitted_by="tester",
             tenant="default",
             profile="default",
+            ledger_offset=self.bus.end_offset(TopicPartition(LEDGER_TOPIC, 0)),
         )
         self.bus.publish([admitted_message(self.bus, record)])
 

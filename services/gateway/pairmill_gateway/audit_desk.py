@@ -91,7 +91,7 @@ class AuditDesk:
         is_orphan = self._is_orphan(entry)
         start = int(page.after) + 1 if page.after else 0
         found: list[Orphan] = []
-        for place, record in job_records(self._desk.bus, job_id):
+        for place, record in job_records(self._desk.bus, job_id, entry.admitted.ledger_offset):
             if place < start or not is_orphan(place, record):
                 continue
             if len(found) == page.size:
@@ -164,7 +164,7 @@ class AuditDesk:
                     yield DeadLetter(unit_id=row.unit_id, stage=stage, rows=row.rows_in, error=row.error)
             return
         job = self._desk.job(entry)
-        for place, record in job_records(self._desk.bus, entry.job_id):
+        for place, record in job_records(self._desk.bus, entry.job_id, entry.admitted.ledger_offset):
             with job.held() as follower:
                 has_closed = follower.walk.is_counted(place, record)
             if has_closed and record.WhichOneof("record") == "failed":

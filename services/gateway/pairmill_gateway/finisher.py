@@ -50,7 +50,10 @@ class DatasetFinisher:
         scratch: Path,
         render: Callable[[Dataset], str],
         checkpoints: Checkpoints,
+        first_place: int = 0,
     ) -> None:
+        """Below `first_place` the ledger holds nothing of the job."""
+        self._first_place = first_place
         self._bus = bus
         self._store = store
         self._source = source
@@ -65,7 +68,7 @@ class DatasetFinisher:
         with _scratch_folder(self._scratch) as folder:
             job = EndedJob(
                 walk=follower.walk,
-                records=job_records(self._bus, spec.job_id),
+                records=job_records(self._bus, spec.job_id, self._first_place),
                 load=loader(self._store),
                 why=sorted({*incomplete_reasons(follower.walk), *_still_lacking(spec, base)}),
                 inherited=tuple(inherited_files(base)) if base is not None else (),
@@ -103,12 +106,13 @@ class DatasetFinisher:
         return FileEntry(path=key, role=roles.REPORT, rows=0, bytes=len(page), sha256=digest)
 
 
-def job_records(bus: Bus, job_id: str) -> Iterator[tuple[int, LedgerRecord]]:
+def job_records(bus: Bus, job_id: str, first_place: int = 0) -> Iterator[tuple[int, LedgerRecord]]:
     """Yields a job's records with their places, in ledger order."""
-    source, position = TopicPartition(LEDGER_TOPIC, ledger_partition(bus, job_id)), 0
+    source, position = TopicPartition(LEDGER_TOPIC, ledger_partition(bus, job_id)), first_place
+    key = job_id.encode()
     while messages := bus.read(source, start=position, max_records=_BATCH):
         for message in messages:
-            record = _parsed(message.value)
+            record = _parsed(message.value) if message.key == key else None
             if record is not None and record_job(record) == job_id:
                 yield message.offset, record
         position = messages[-1].offset + 1

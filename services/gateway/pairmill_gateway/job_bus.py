@@ -40,8 +40,10 @@ class SharedPages:
 class JobBus(AbstractContextManager["Bus"]):
     """Passes on to the bus. Of ledger and progress a turn sees a few pages; the next one goes on."""
 
-    def __init__(self, bus: Bus, pages: SharedPages) -> None:
+    def __init__(self, bus: Bus, pages: SharedPages, first_place: int = 0) -> None:
+        """Below `first_place` the ledger holds nothing of the job, but much of others."""
         self._bus = bus
+        self._first_place = first_place
         self._shared = pages
         self._pages_left = PAGES_PER_TURN
         self._ends: dict[TopicPartition, int] = {}
@@ -69,6 +71,8 @@ class JobBus(AbstractContextManager["Bus"]):
         if not self._pages_left:
             self.cut_short = True
             return ()
+        if source.topic == LEDGER_TOPIC:
+            start = max(start, self._first_place)
         messages = self._shared.read(source, start=start, max_records=max_records)
         self._pages_left -= bool(messages)
         return messages

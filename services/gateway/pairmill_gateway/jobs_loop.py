@@ -172,7 +172,7 @@ class JobsLoop:
         """Takes new jobs up and lets those go that have ended: of them their end is left in memory."""
         for entry in entries:
             if entry.job_id not in self._running:
-                bus = JobBus(self._bus, self._pages)
+                bus = JobBus(self._bus, self._pages, entry.admitted.ledger_offset)
                 self._running.add(ClusterJob(entry, self._workshop.means(entry, bus), bus))
         for job in self._running.keep_only({entry.job_id for entry in entries}):
             self._show_end(job)

@@ -15,6 +15,7 @@ from pairmill.clock import SystemClock
 from pairmill.config import read_config, redacted
 from pairmill.service import end_with_parent
 from pairmill.stage.checkpoints import checkpoints_of
+from pairmill.stage.members import member_name
 from pairmill.store.factory import open_store
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.bus import BusMetrics, MeasuredBus
@@ -100,7 +101,7 @@ def _loop(config: ClusterConfig, desk: Desk, registry: CollectorRegistry) -> Job
     )
     return JobsLoop(
         JobsLoopSettings(
-            member=config.member,
+            member=member_name(config.member),
             poll_seconds=config.poll_seconds,
             sweep_again_seconds=config.sweep_again_seconds,
             chores_at_once=config.chores_at_once,

@@ -8,12 +8,13 @@ from functools import lru_cache
 
 from google.protobuf.json_format import MessageToDict
 
-from pairmill.bus.port import Bus
+from pairmill.bus.port import Bus, TopicPartition
 from pairmill.errors import ConfigurationError, RetriableError
 from pairmill.jobspec.differences import differences
 from pairmill.stage.datasets import dataset_store
 from pairmill.stage.messages import ledger_partition
 from pairmill.store.port import ObjectStore
+from pairmill.units import LEDGER_TOPIC
 from pairmill_gateway.admission import Admission, normalise_wats
 from pairmill_gateway.book import Book, JobEntry
 from pairmill_gateway.bundles import BundleShelf
@@ -71,10 +72,11 @@ class Submissions:
         `dataset` is the folder of the base for a job that makes a new version, else the job's own.
         """
         with self._lock:
+            place = self._ledger_end(admission.spec.job_id)  # before the look that finds no such job
             self._book.catch_up()
             known = self._book.get(admission.spec.job_id)
             if known is None:
-                self._announce(admission, caller, dataset or admission.spec.job_id)
+                self._announce(admission, caller, dataset or admission.spec.job_id, place)
                 self._book.catch_up()
             entry = self._book.get(admission.spec.job_id)
         if entry is None:
@@ -90,7 +92,11 @@ class Submissions:
     def _get(self, dataset: str, key: str, sha256: bytes) -> bytes:
         return dataset_store(self._store, dataset).get(key, sha256=sha256)
 
-    def _announce(self, admission: Admission, caller: Caller, dataset: str) -> None:
+    def _ledger_end(self, job_id: str) -> int:
+        """Returns a place below which no record of a job stands that nobody has admitted until now."""
+        return self._bus.end_offset(TopicPartition(LEDGER_TOPIC, ledger_partition(self._bus, job_id)))
+
+    def _announce(self, admission: Admission, caller: Caller, dataset: str, place: int) -> None:
         running = sum(entry.is_running for entry in self._book.entries())
         if running >= self._limits.max_running_jobs:
             raise RetriableError(f"{running} jobs are running, which is as many as may; wait for one to end")
@@ -105,6 +111,7 @@ class Submissions:
             submitted_by=caller.name,
             tenant=caller.tenant,
             profile=admission.spec.profile,
+            ledger_offset=place,
         )
         self._bus.publish([admitted_message(self._bus, record)])
 

@@ -53,6 +53,7 @@ class DatasetWorkshop:
             self.scratch / entry.job_id,
             self.render,
             self.checkpoints,
+            entry.admitted.ledger_offset,
         )
 
     def sweep(self, entry: JobEntry) -> None:

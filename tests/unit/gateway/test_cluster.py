@@ -43,6 +43,16 @@ def test_two_jobs_at_once_end_with_a_dataset_each(cluster: Cluster) -> None:
     assert {gateway.statuses.by_job[job_id].state for job_id in (first, second)} == {"complete"}
 
 
+def test_a_job_behind_the_records_of_others_is_whole(cluster: Cluster) -> None:
+    first = cluster.admit(2)
+    gateway = cluster.gateway()
+    cluster.drive(gateway)
+    second = cluster.admit(3)
+    cluster.drive(gateway)
+    assert_whole(cluster, first, 2)
+    assert_whole(cluster, second, 3)
+
+
 def test_a_dataset_at_the_root_of_the_store_stays_possible(cluster: Cluster) -> None:
     job_id = cluster.admit(2, dataset="")
     cluster.drive(cluster.gateway())

@@ -69,6 +69,22 @@ def test_u19_a_key_makes_repeated_calls_one_job_and_another_request_is_refused(g
     assert elsewhere.job_id != first.job_id, "keys are a tenant's own"
 
 
+def test_u19_a_job_is_read_from_the_place_where_its_records_begin(cluster: Cluster, gateway: Gateway) -> None:
+    cluster.admit(2)
+    cluster.drive(gateway)
+    before = cluster.bus.end_offset_of("ledger")
+    assert before > 0
+    job, _ = gateway.jobs.submit(request(), CALLER)
+    entry = gateway.book.get(job.job_id)
+    assert entry is not None
+    assert entry.admitted.ledger_offset == before
+    gateway.loop.turn()
+    running = gateway.running.get(job.job_id)
+    assert running is not None
+    with running.held() as follower:
+        assert follower.walk.open_count == len(WATS)
+
+
 def test_validating_admits_nothing(cluster: Cluster, gateway: Gateway) -> None:
     job, created = gateway.jobs.submit(request(validate_only=True), CALLER)
     assert not created
