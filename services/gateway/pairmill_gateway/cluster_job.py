@@ -126,7 +126,7 @@ class ClusterJob:
             self._bus.begin_turn()
             follower, conductor = self._opened()
             fed = follower.catch_up()
-            self.has_caught_up = not self._bus.cut_short
+            self.has_caught_up |= not self._bus.cut_short  # afterwards it is behind by a turn at most
             self._hear_signs(follower, conductor)
             conductor.note()
             self.open_since.note(follower.walk)

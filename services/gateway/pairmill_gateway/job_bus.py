@@ -11,7 +11,7 @@ from typing import Final
 from pairmill.bus.port import Bus, Consumer, Message, Outgoing, TopicPartition
 from pairmill.units import LEDGER_TOPIC, PROGRESS_TOPIC
 
-PAGES_PER_TURN: Final = 4
+RECORDS_PER_TURN: Final = 10_000
 _SHARED: Final = (LEDGER_TOPIC, PROGRESS_TOPIC)
 
 
@@ -38,22 +38,23 @@ class SharedPages:
 
 
 class JobBus(AbstractContextManager["Bus"]):
-    """Passes on to the bus. Of ledger and progress a turn sees a few pages; the next one goes on."""
+    """Passes on to the bus. Of ledger and progress a turn sees so much; the next one goes on."""
 
     def __init__(self, bus: Bus, pages: SharedPages, first_place: int = 0) -> None:
         """Below `first_place` the ledger holds nothing of the job, but much of others."""
         self._bus = bus
         self._first_place = first_place
         self._shared = pages
-        self._pages_left = PAGES_PER_TURN
+        self._records_left = RECORDS_PER_TURN
         self._ends: dict[TopicPartition, int] = {}
+        self._epochs: dict[str, str] = {}
         self.cut_short = False  # whether the turn saw less than there is
 
     def begin_turn(self, *, anew: bool = False) -> None:
-        """Allows pages again; `anew` asks for what stands there now, not as of this round."""
+        """Allows records again; `anew` asks for what stands there now, not as of this round."""
         if anew:
             self._shared.next_round()
-        self._pages_left, self.cut_short = PAGES_PER_TURN, False
+        self._records_left, self.cut_short = RECORDS_PER_TURN, False
 
     def __exit__(
         self,
@@ -65,16 +66,16 @@ class JobBus(AbstractContextManager["Bus"]):
 
     def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
         """Returns messages; none where the turn has had its share of a topic that all jobs read."""
-        self._ends.clear()
+        self._forget()
         if source.topic not in _SHARED:
             return self._bus.read(source, start=start, max_records=max_records)
-        if not self._pages_left:
+        if self._records_left <= 0:
             self.cut_short = True
             return ()
         if source.topic == LEDGER_TOPIC:
             start = max(start, self._first_place)
         messages = self._shared.read(source, start=start, max_records=max_records)
-        self._pages_left -= bool(messages)
+        self._records_left -= len(messages)
         return messages
 
     def end_offset(self, source: TopicPartition) -> int:
@@ -85,7 +86,7 @@ class JobBus(AbstractContextManager["Bus"]):
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Passes on."""
-        self._ends.clear()
+        self._forget()
         self._bus.publish(messages)
 
     def consumer(self, *, group: str, topics: Sequence[str], member: str) -> Consumer:
@@ -101,8 +102,10 @@ class JobBus(AbstractContextManager["Bus"]):
         return self._bus.committed(group, source)
 
     def topic_epoch(self, topic: str) -> str:
-        """Passes on."""
-        return self._bus.topic_epoch(topic)
+        """Returns the name of a topic's life, as of a moment after all that was read and published."""
+        if topic not in self._epochs:
+            self._epochs[topic] = self._bus.topic_epoch(topic)
+        return self._epochs[topic]
 
     def now(self) -> datetime:
         """Passes on."""
@@ -114,3 +117,7 @@ class JobBus(AbstractContextManager["Bus"]):
 
     def close(self) -> None:
         """The bus behind belongs to whoever opened it."""
+
+    def _forget(self) -> None:
+        self._ends.clear()
+        self._epochs.clear()
