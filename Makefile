@@ -13,8 +13,8 @@ OUT ?= out/demo
 STACK ?= out/stack
 # 1 writes what was seen under faults into docs/reliability.md.
 WRITE ?= 0
-# Whole runs at once: they wait for hosts most of the time.
-E2E_RUNS ?= 2
+# Tests at once: they wait for hosts, servers and time-outs most of the time.
+RUNS ?= 2
 SOURCES := libs services deploy tests hatch_build.py
 
 .PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-stack test-faults \
@@ -65,26 +65,27 @@ demo-stack: setup ## Run the demo's job on the stack and compare it with the emb
 test: check test-unit test-contract test-integration test-e2e test-stack ## Everything that has to pass before a change lands
 
 test-unit: setup ## Pure code, in seconds
-	$(BIN)/python -m pytest -q tests/unit
+	$(BIN)/python -m pytest -q tests/unit -n $(RUNS)
 
 test-contract: setup parts ## One suite per port, over every adapter
-	$(BIN)/python -m pytest -q tests/contract
+	$(BIN)/python -m pytest -q tests/contract -n $(RUNS)
 
 test-integration: setup parts ## Services against real parts on loopback
-	$(BIN)/python -m pytest -q tests/integration
+	$(BIN)/python -m pytest -q tests/integration -m 'not long' -n $(RUNS)
 
 test-e2e: setup ## Whole runs: truth, audit, readers, a few seeded kills
-	$(BIN)/python -m pytest -q tests/e2e --ignore tests/e2e/stack -m 'not long' -n $(E2E_RUNS)
+	$(BIN)/python -m pytest -q tests/e2e --ignore tests/e2e/stack -m 'not long' -n $(RUNS)
 
 test-stack: setup parts ## Jobs on Kafka, an S3 server and tritonserver: the same dataset as on one machine
 	$(BIN)/python -m pytest -q tests/e2e/stack -m 'not faults and not long' --timeout 900
 
 test-faults: setup parts ## The long form of whole runs, and jobs on the stack, under the faults of docs/reliability.md
-	$(BIN)/python -m pytest -q tests/e2e --ignore tests/e2e/stack -m 'faults or long' -n $(E2E_RUNS) --timeout 1800
+	$(BIN)/python -m pytest -q tests/e2e --ignore tests/e2e/stack -m 'faults or long' -n $(RUNS) --timeout 1800
+	$(BIN)/python -m pytest -q tests/integration -m long -n $(RUNS)
 	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults and not long' --timeout 900
 
 test-faults-long: setup parts ## Every fault on the stack, at every point and with many seeds
-	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults' --timeout 900
+	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults or long' --timeout 900
 
 # Torch is large and nothing else needs it, so that it has an environment of its own.
 $(EXPORT_STAMP): pyproject.toml constraints.txt hatch_build.py $(shell find protos -name '*.proto')
