@@ -118,7 +118,7 @@ def test_a15_a_zombie_that_wakes_is_an_orphan(
     assert_polite(rig)
     fault_table.add(
         "A15",
-        injected=f"SIGSTOP of a {service} for {_PAUSE_SECONDS:g} s, then SIGCONT",
+        injected=f"SIGSTOP of {service} for {_PAUSE_SECONDS:g} s, then SIGCONT",
         seen="what it wrote late counts for nothing",
     )
 
