@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from pairmill.dataset.reader import Dataset
 from pairmill.store.factory import open_store
 from pairmill.store.settings import S3Config
 from tests.e2e.command import pairmill
-from tests.e2e.runs import train_digests
+from tests.e2e.runs import CANDIDATES, train_digests
 from tests.e2e.stack.rig import Rig
 
 _S3: Final = "PAIRMILL_S3__"
@@ -30,6 +31,17 @@ def assert_same_dataset(rig: Rig, undisturbed: Path, job: str) -> None:
     diff = pairmill("diff", undisturbed, rig.dataset(job), env=rig.env)
     assert diff.code == 0, diff.out + diff.err
     assert list(bucket_train_digests(rig, job).values()) == list(train_digests(undisturbed).values())
+
+
+def assert_undisturbed(
+    rig: Rig, undisturbed: Path, key: str, disturb: Callable[[], object], *, after: int = CANDIDATES // 8
+) -> None:
+    """Runs a job, disturbs it once so many candidates were downloaded, and asserts both oracles."""
+    job = rig.submit(key)
+    rig.wait_for_candidates(job, after)
+    disturb()
+    rig.wait_end(job)
+    assert_same_dataset(rig, undisturbed, job)
 
 
 def bucket_train_digests(rig: Rig, job: str) -> dict[str, str]:

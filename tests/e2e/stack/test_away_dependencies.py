@@ -8,9 +8,8 @@ import pytest
 
 from pairmill_protos.gateway.v1.job_service_pb2 import JobState
 from tests.e2e.conftest import Undisturbed
-from tests.e2e.runs import CANDIDATES
 from tests.e2e.stack.faults import FaultTable
-from tests.e2e.stack.oracles import assert_same_dataset
+from tests.e2e.stack.oracles import assert_same_dataset, assert_undisturbed
 from tests.e2e.stack.rig import Rig
 
 _AWAY_SECONDS: Final = 15.0
@@ -20,14 +19,13 @@ pytestmark = pytest.mark.faults
 def test_f1_tritonserver_killed_in_mid_run(
     rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable
 ) -> None:
-    job = rig.submit("triton-killed")
-    rig.wait_for_candidates(job, CANDIDATES // 8)
-    rig.stack.triton.kill()
-    rig.rest(_AWAY_SECONDS)
-    assert not rig.services("inference")[0].is_ready()
-    rig.stack.triton.start()
-    rig.wait_end(job)
-    assert_same_dataset(rig, undisturbed.out, job)
+    def disturb() -> None:
+        rig.stack.triton.kill()
+        rig.rest(_AWAY_SECONDS)
+        assert not rig.services("inference")[0].is_ready()
+        rig.stack.triton.start()
+
+    assert_undisturbed(rig, undisturbed.out, "triton-killed", disturb)
     fault_table.add(
         "F1",
         injected=f"SIGKILL of tritonserver, back after {_AWAY_SECONDS:g} s",
@@ -38,13 +36,12 @@ def test_f1_tritonserver_killed_in_mid_run(
 def test_f2_a18_tritonserver_that_stands_still(
     rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable
 ) -> None:
-    job = rig.submit("triton-paused")
-    rig.wait_for_candidates(job, CANDIDATES // 8)
-    rig.stack.triton.pause()
-    rig.rest(_AWAY_SECONDS)
-    rig.stack.triton.resume()
-    rig.wait_end(job)
-    assert_same_dataset(rig, undisturbed.out, job)
+    def disturb() -> None:
+        rig.stack.triton.pause()
+        rig.rest(_AWAY_SECONDS)
+        rig.stack.triton.resume()
+
+    assert_undisturbed(rig, undisturbed.out, "triton-paused", disturb)
     fault_table.add(
         "F2,A18",
         injected=f"SIGSTOP of tritonserver for {_AWAY_SECONDS:g} s",
@@ -53,13 +50,12 @@ def test_f2_a18_tritonserver_that_stands_still(
 
 
 def test_object_store_killed_in_mid_run(rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable) -> None:
-    job = rig.submit("store-killed")
-    rig.wait_for_candidates(job, CANDIDATES // 8)
-    rig.stack.s3.kill()
-    rig.rest(_AWAY_SECONDS)
-    rig.stack.s3.start()
-    rig.wait_end(job)
-    assert_same_dataset(rig, undisturbed.out, job)
+    def disturb() -> None:
+        rig.stack.s3.kill()
+        rig.rest(_AWAY_SECONDS)
+        rig.stack.s3.start()
+
+    assert_undisturbed(rig, undisturbed.out, "store-killed", disturb)
     fault_table.add(
         "G2",
         injected=f"SIGKILL of the S3 server, back after {_AWAY_SECONDS:g} s",

@@ -18,7 +18,7 @@ from pairmill_protos.unit.v1.unit_pb2 import Stage
 from tests.e2e.conftest import Undisturbed
 from tests.e2e.runs import CANDIDATES
 from tests.e2e.stack.faults import FaultTable
-from tests.e2e.stack.oracles import assert_same_dataset
+from tests.e2e.stack.oracles import assert_same_dataset, assert_undisturbed
 from tests.e2e.stack.rig import PARTITIONS, Rig
 from tests.fakes.processes import wait_until
 
@@ -38,13 +38,12 @@ def bus(rig: Rig) -> Iterator[KafkaBus]:
 
 
 def test_a12_broker_killed_in_mid_run(rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable) -> None:
-    job = rig.submit("broker-killed")
-    rig.wait_for_candidates(job, CANDIDATES // 8)
-    rig.stack.kafka.kill()
-    rig.rest(_AWAY_SECONDS)
-    rig.stack.kafka.start()
-    rig.wait_end(job)
-    assert_same_dataset(rig, undisturbed.out, job)
+    def disturb() -> None:
+        rig.stack.kafka.kill()
+        rig.rest(_AWAY_SECONDS)
+        rig.stack.kafka.start()
+
+    assert_undisturbed(rig, undisturbed.out, "broker-killed", disturb)
     fault_table.add(
         "A12,A9",
         injected=f"SIGKILL of the broker, back after {_AWAY_SECONDS:g} s",
@@ -53,13 +52,12 @@ def test_a12_broker_killed_in_mid_run(rig: Rig, undisturbed: Undisturbed, fault_
 
 
 def test_a12_broker_that_stands_still(rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable) -> None:
-    job = rig.submit("broker-paused")
-    rig.wait_for_candidates(job, CANDIDATES // 8)
-    rig.stack.kafka.pause()
-    rig.rest(_AWAY_SECONDS)
-    rig.stack.kafka.resume()
-    rig.wait_end(job)
-    assert_same_dataset(rig, undisturbed.out, job)
+    def disturb() -> None:
+        rig.stack.kafka.pause()
+        rig.rest(_AWAY_SECONDS)
+        rig.stack.kafka.resume()
+
+    assert_undisturbed(rig, undisturbed.out, "broker-paused", disturb)
     fault_table.add(
         "A12", injected=f"SIGSTOP of the broker for {_AWAY_SECONDS:g} s", seen="services waited and went on"
     )
@@ -137,11 +135,7 @@ def test_what_is_done_to_topics_and_groups_changes_nothing(
     undisturbed: Undisturbed,
     fault_table: FaultTable,
 ) -> None:
-    job = rig.submit(mischief.__name__)
-    rig.wait_for_candidates(job, CANDIDATES // 8)
-    mischief(rig, bus)
-    rig.wait_end(job)
-    assert_same_dataset(rig, undisturbed.out, job)
+    assert_undisturbed(rig, undisturbed.out, mischief.__name__, lambda: mischief(rig, bus))
     fault_table.add(faults, injected=mischief.__name__.replace("_", " ") + " in mid-run", seen=seen)
 
 
