@@ -1,4 +1,4 @@
-"""Services of the stack that die, stop, stand still or come and go (A1 to A4, A15, G1, G3, G9)."""
+"""Services of the stack that die, stop, stand still or come and go (A1 to A4, A7, A15, G1, G3, G9)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, Final
 
+import psutil
 import pytest
 
 from deploy.local.settings import STAGES
@@ -13,7 +14,7 @@ from pairmill.stage.checkpoints import Point
 from tests.e2e.conftest import Undisturbed
 from tests.e2e.runs import CANDIDATES
 from tests.e2e.stack.faults import FaultTable
-from tests.e2e.stack.oracles import assert_same_dataset
+from tests.e2e.stack.oracles import assert_same_dataset, assert_undisturbed
 from tests.e2e.stack.rig import ENDED, Rig
 
 _POINTS: Final[tuple[Point, ...]] = (
@@ -91,6 +92,27 @@ def test_a3_every_service_told_to_stop_hands_back_and_the_next_goes_on(
     assert_same_dataset(rig, undisturbed.out, job)
     fault_table.add(
         "A3", injected="SIGTERM of every service at work", seen="exit code 0 within 25 s, then resumed"
+    )
+
+
+def test_a7_decoders_that_die_at_work_are_evidence_of_little(
+    rig: Rig, undisturbed: Undisturbed, fault_table: FaultTable
+) -> None:
+    """The first death over an input has it tried again: only the second would be its own fault."""
+
+    def disturb() -> None:
+        for process in rig.services("downloader"):
+            children = [
+                each for each in psutil.Process(process.pid).children() if "spawn" in str(each.cmdline())
+            ]
+            assert children
+            for child in children:
+                child.kill()
+
+    assert_undisturbed(rig, undisturbed.out, "decoders-killed", disturb)
+    assert rig.restarts == 0
+    fault_table.add(
+        "A7", injected="SIGKILL of the decoders of all downloaders", seen="others took their place"
     )
 
 

@@ -233,12 +233,13 @@ def test_a_token_does_not_leave_the_machine_in_the_clear(call: Call, tmp_path: P
     assert (result.exit_code, "in the clear" in result.stderr) == (2, True)
 
 
-def test_target_and_token_come_from_the_environment_too(
+def test_the_connection_comes_from_the_environment_too(
     call: Call, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAIRMILL_TARGET", served.target)
     monkeypatch.setenv("PAIRMILL_TOKEN_FILE", str(served.tokens.token_file("read")))
-    assert call("job", "list", "--insecure").stdout == "no jobs\n"
+    monkeypatch.setenv("PAIRMILL_INSECURE", "true")
+    assert call("job", "list").stdout == "no jobs\n"
 
 
 def test_a_gateway_that_is_away_for_a_moment_is_asked_again(job: Job, served: Served) -> None:

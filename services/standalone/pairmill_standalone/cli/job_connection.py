@@ -47,7 +47,12 @@ class Connection:
     ] = None
     key_file: Annotated[Path | None, typer.Option("--key-file", help="PEM with its key.")] = None
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Without TLS; to a gateway on this machine only.")
+        bool,
+        typer.Option(
+            "--insecure",
+            envvar="PAIRMILL_INSECURE",
+            help="Without TLS; to a gateway on this machine only.",
+        ),
     ] = False
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, max=60.0, help="Seconds that an answer may take.")
