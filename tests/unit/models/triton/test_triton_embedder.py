@@ -24,37 +24,10 @@ from pairmill_models.triton_port import (
 from tests.contract.embedder_contract import EmbedderContract
 from tests.fakes.clock import ManualClock
 from tests.fakes.model_server import FakeModelServer, fake_model_server, with_rows
-from tests.fakes.onnx_bundle import DIMENSIONS, random_bundle
+from tests.fakes.onnx_bundle import DIMENSIONS
 from tests.fakes.triton_embedders import CONFIG, holds, make, numbers, pictures, times
 
 TEXTS = [f"text {number} " + "long " * (number % 5) for number in range(10)]
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return random_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture(scope="module")
-def here(bundle: Bundle) -> OnnxEmbedder:
-    return OnnxEmbedder(bundle)
-
-
-@pytest.fixture
-def server(bundle: Bundle) -> FakeModelServer:
-    return fake_model_server(bundle)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def embedder(bundle: Bundle, server: FakeModelServer, clock: ManualClock) -> Iterator[TritonEmbedder]:
-    embedder = make(bundle, server, clock)
-    yield embedder
-    embedder.close()
 
 
 class TestOverAFakeServer(EmbedderContract):

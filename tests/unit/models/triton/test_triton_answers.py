@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,38 +21,9 @@ from pairmill_models.triton_port import (
     Batch,
     ServerAwayError,
 )
-from tests.fakes.clock import ManualClock
-from tests.fakes.model_server import FakeModelServer, fake_model_server, with_rows
-from tests.fakes.onnx_bundle import DIMENSIONS, random_bundle
-from tests.fakes.triton_embedders import holds, make, numbers, pictures, times
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return random_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture(scope="module")
-def here(bundle: Bundle) -> OnnxEmbedder:
-    return OnnxEmbedder(bundle)
-
-
-@pytest.fixture
-def server(bundle: Bundle) -> FakeModelServer:
-    return fake_model_server(bundle)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def embedder(bundle: Bundle, server: FakeModelServer, clock: ManualClock) -> Iterator[TritonEmbedder]:
-    embedder = make(bundle, server, clock)
-    yield embedder
-    embedder.close()
-
+from tests.fakes.model_server import FakeModelServer, with_rows
+from tests.fakes.onnx_bundle import DIMENSIONS
+from tests.fakes.triton_embedders import holds, numbers, pictures, times
 
 # F4, F8: answers that are none
 
