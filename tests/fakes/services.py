@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 from pairmill.service import end_with_parent
@@ -15,8 +14,12 @@ def main() -> int:
     """Behaves as `FAKE` says: `end`, `die`, `give_up`, `wrong`, `serve` or `stubborn`."""
     reason = os.environ.get("PAIRMILL_REASON_FILE")
     behaviour = os.environ["FAKE"]
+    if behaviour == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     with Path(os.environ["FAKE_STARTS"]).open("a") as starts:
-        starts.write(behaviour[0])
+        starts.write(behaviour[0])  # from here on it behaves
     if behaviour == "end":
         return 0
     if behaviour == "die":
@@ -26,12 +29,8 @@ def main() -> int:
             Path(reason).write_text("the model does not load")
         return 3 if behaviour == "give_up" else 2
     end_with_parent()
-    if behaviour == "stubborn":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    else:
-        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     while True:
-        time.sleep(0.02)
+        signal.pause()
 
 
 if __name__ == "__main__":

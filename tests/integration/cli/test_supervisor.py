@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import pytest
 from pairmill.clock import SystemClock
 from pairmill_standalone.supervisor import ChildSpec, Supervisor
 from tests.conftest import REPOSITORY
+from tests.fakes.processes import wait_until
 
 MODULE = "tests.fakes.services"
-DEADLINE_SECONDS = 60.0
 
 NewSupervisor = Callable[..., Supervisor]
 
@@ -39,11 +38,11 @@ def new_supervisor(tmp_path: Path) -> Iterator[NewSupervisor]:
 
 
 def _until(supervisor: Supervisor, happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not happened():
-        assert time.monotonic() < deadline, supervisor.error
+    def watched() -> bool:
         supervisor.watch()
-        time.sleep(0.02)
+        return happened()
+
+    wait_until(watched)
 
 
 def test_a1_a_child_that_died_is_started_again(new_supervisor: NewSupervisor, tmp_path: Path) -> None:
@@ -83,7 +82,6 @@ def test_a3_children_end_at_sigterm_and_the_stubborn_are_killed(
 ) -> None:
     supervisor = new_supervisor(one="serve", two="stubborn")
     _until(supervisor, lambda: len(_starts(tmp_path)) == 2)
-    time.sleep(0.2)  # both have set their handlers
     pids = list(supervisor.pids().values())
     supervisor.stop(grace_seconds=1.0)
     assert not supervisor.any_alive()
