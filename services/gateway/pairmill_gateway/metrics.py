@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -15,6 +16,9 @@ _ENDED: Final = frozenset({"complete", "incomplete", "cancelled"})
 STATES: Final = ("admitted", "crawling", "draining", "finalising", "finished", "blocked", *sorted(_ENDED))
 """All that a job's state can be; in `finished` all units are closed, and the manifest is being written."""
 
+REMEMBERED: Final = 1000
+"""Jobs with an end whose status may still come again, as that of a cancelled one until it is written."""
+
 
 class GatewayMetrics:
     """Shows how far the jobs are as measures, summed over all of them, and passes each status on.
@@ -25,7 +29,8 @@ class GatewayMetrics:
     def __init__(self, registry: CollectorRegistry, behind: StatusSink) -> None:
         self._behind = behind
         self._lock = threading.Lock()
-        self._states: dict[str, str] = {}
+        self._ended: Counter[str] = Counter()  # jobs by the state that they ended in
+        self._ended_lately: dict[str, str] = {}  # state of the last ones of those, the oldest first
         self._running: dict[str, JobStatus] = {}
         describe_process(registry)
         self._jobs = Gauge(
@@ -53,18 +58,32 @@ class GatewayMetrics:
     def show(self, status: JobStatus) -> None:
         """Takes the latest status of a job."""
         with self._lock:
-            self._states[status.job_id] = status.state
+            self._forget(status.job_id)
             if status.state in _ENDED:
-                self._running.pop(status.job_id, None)
+                self._note_end(status)
             else:
                 self._running[status.job_id] = status
             self._set()
         self._behind.show(status)
 
+    def _forget(self, job_id: str) -> None:
+        """Takes back what was counted of a job, so that it is counted once however often it is shown."""
+        self._running.pop(job_id, None)
+        if (state := self._ended_lately.pop(job_id, None)) is not None:
+            self._ended[state] -= 1
+
+    def _note_end(self, status: JobStatus) -> None:
+        """Counts a job that has ended; all but the last ones are a number only."""
+        self._ended[status.state] += 1
+        self._ended_lately[status.job_id] = status.state
+        if len(self._ended_lately) > REMEMBERED:
+            del self._ended_lately[next(iter(self._ended_lately))]
+
     def _set(self) -> None:
-        states, running = list(self._states.values()), list(self._running.values())
+        running = list(self._running.values())
+        states = self._ended + Counter(status.state for status in running)
         for state in STATES:
-            self._jobs.labels(state).set(states.count(state))
+            self._jobs.labels(state).set(states[state])
         self._units.labels("open").set(sum(status.units_open for status in running))
         self._units.labels("closed").set(sum(status.units_closed for status in running))
         self._candidates.labels("planned").set(sum(status.candidates for status in running))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from typing import Final
+
 from prometheus_client import CollectorRegistry
 
-from pairmill_gateway.metrics import STATES, GatewayMetrics
+from pairmill_gateway.metrics import REMEMBERED, STATES, GatewayMetrics
+from pairmill_gateway.ports import NoSink
 from pairmill_gateway.status import JobStatus
+
+MANY: Final = 3000
+NAME_BYTES: Final = 1000  # of a job, so that what is kept of one shows
 
 
 class Statuses:
@@ -52,3 +59,35 @@ def test_jobs_are_summed_and_leave_with_their_end() -> None:
     assert value("pairmill_job_candidates", {"standing": "planned"}) == 10
     assert value("pairmill_job_waves_waiting") == 1
     assert len(behind.shown) == 3
+
+
+def test_a_job_is_counted_once_however_often_its_end_is_shown() -> None:
+    registry = CollectorRegistry()
+    metrics, value = GatewayMetrics(registry, Statuses()), registry.get_sample_value
+    metrics.show(status("a", "crawling"))
+    for _ in range(3):
+        metrics.show(status("a", "cancelled"))  # by its ledger, until its manifest is written
+    assert value("pairmill_jobs", {"state": "cancelled"}) == 1
+    metrics.show(status("a", "draining"))
+    assert value("pairmill_jobs", {"state": "cancelled"}) == 0
+    assert value("pairmill_jobs", {"state": "draining"}) == 1
+
+
+def test_memory_does_not_grow_with_the_jobs_that_have_ended() -> None:
+    registry = CollectorRegistry()
+    metrics, value = GatewayMetrics(registry, NoSink()), registry.get_sample_value
+    end_jobs(metrics, 0, 1500)
+    tracemalloc.start()
+    end_jobs(metrics, 1500, 1500 + MANY)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert value("pairmill_jobs", {"state": "complete"}) == 1500 + MANY
+    assert value("pairmill_jobs", {"state": "crawling"}) == 0
+    assert grown < 1.2 * REMEMBERED * NAME_BYTES, "an entry of each job would be three times as much"
+
+
+def end_jobs(metrics: GatewayMetrics, first: int, end: int) -> None:
+    for number in range(first, end):
+        name = f"{number:0{NAME_BYTES}d}"
+        metrics.show(status(name, "crawling"))
+        metrics.show(status(name, "complete"))
