@@ -76,14 +76,12 @@ class AuditDesk:
             return ListOpenUnitsResponse()
         job = self._desk.job(entry)
         with job.held() as follower:
-            units = [
-                _open_unit(job, follower, task)
-                for task in follower.walk.open_units()
-                if stage in (Stage.STAGE_UNSPECIFIED, task.stage)
-            ]
-        units.sort(key=lambda unit: (-unit.age_seconds, unit.unit_id))
-        found, after = _page_after(units, page, lambda unit: unit.unit_id)
-        return ListOpenUnitsResponse(units=found, next_page_token=after)
+            open_ids = _open_ids(follower, stage)
+        found, after = _page_after(job.open_since.oldest_first(open_ids), page, str)
+        with job.held() as follower:
+            tasks = [follower.walk.open_task(unit_id) for unit_id in found]
+            units = [_open_unit(job, follower, task) for task in tasks if task is not None]
+        return ListOpenUnitsResponse(units=units, next_page_token=after)
 
     def orphans(self, job_id: str, page: Page, caller: Caller) -> ListOrphansResponse:
         """Returns records that count for nothing, in ledger order; as far as the ledger still holds them."""
@@ -227,6 +225,17 @@ def _stage(stage: Stage.ValueType, counts: list[Count]) -> FunnelStage:
     """Rows that a unit handed on to one of its own stage are counted where they end."""
     ended = [count for count in counts if count.outcome != Outcome.OUTCOME_HANDED_ON]
     return FunnelStage(stage=stage, rows_in=sum(count.rows for count in ended), counts=ended)
+
+
+def _open_ids(follower: JobFollower, stage: Stage.ValueType) -> list[str]:
+    """Returns the open units of a stage; no task is parsed: there may be a hundred thousand of them."""
+    walk = follower.walk
+    if stage == Stage.STAGE_UNSPECIFIED:
+        return walk.open_ids()
+    if not walk.open_by_stage.get(stage):
+        return []
+    entries = ((unit_id, walk.entry(unit_id)) for unit_id in walk.open_ids())
+    return [unit_id for unit_id, entry in entries if entry is not None and entry.stage == stage]
 
 
 def _open_unit(job: ClusterJob, follower: JobFollower, task: UnitTask) -> OpenUnit:

@@ -78,6 +78,8 @@ def test_open_units_are_listed_with_age_and_starts_page_by_page(cluster: Cluster
     assert {unit.unit_id for unit in seen} == {task.unit_id for task in open_tasks(gateway, job_id)}
     assert all(unit.stage == Stage.STAGE_SCORE and unit.age_seconds >= 5 for unit in seen)
     assert [unit.starts for unit in seen if unit.unit_id == task.unit_id] == [1]
+    score = gateway.audits.open_units(job_id, Stage.STAGE_SCORE, Page(size=99), CALLER)
+    assert list(score.units) == seen
     crawl = gateway.audits.open_units(job_id, Stage.STAGE_CRAWL, Page(size=9), CALLER)
     assert list(crawl.units) == []
 
