@@ -32,7 +32,7 @@ from pairmill_gateway.jobs_loop import JobsLoop, JobsLoopSettings
 from pairmill_gateway.metrics import GatewayMetrics
 from pairmill_gateway.ports import NoSink
 from pairmill_gateway.report import collect_facts, render_report
-from pairmill_gateway.rpc.server import Backends, RpcServer
+from pairmill_gateway.rpc.server import Backends, api_server
 from pairmill_gateway.running import RunningJobs
 from pairmill_gateway.standing_desk import StandingDesk
 from pairmill_gateway.submission import SubmissionLimits, Submissions
@@ -76,7 +76,7 @@ def drive_jobs(env: Mapping[str, str]) -> int:
         if config.watch_stdin:
             end_with_parent()
         stack.enter_context(
-            RpcServer(
+            api_server(
                 config.rpc,
                 _backends(config, desk),
                 registry=registry,

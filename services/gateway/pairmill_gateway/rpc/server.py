@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -120,6 +121,21 @@ class RpcServer:
         """Says NOT_SERVING and lets streams end; calls are still taken. May be called more than once."""
         self._health.stop()
         self._shares.streams.end_all()
+
+
+def api_server(
+    config: RpcConfig,
+    backends: Backends,
+    *,
+    registry: CollectorRegistry,
+    clock: Clock,
+    ready: Check = always_ready,
+) -> AbstractContextManager[RpcServer | None]:
+    """Returns what serves the API meanwhile: nothing where no address is set, and no token is asked for."""
+    if not config.listen:
+        log.info("api_not_served")
+        return nullcontext()
+    return RpcServer(config, backends, registry=registry, clock=clock, ready=ready)
 
 
 def server_options(config: RpcConfig) -> tuple[tuple[str, int], ...]:
