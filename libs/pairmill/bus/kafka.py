@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from pairmill.bus.kafka_clients import KafkaClients
 from pairmill.bus.kafka_clock import BrokerClock
@@ -18,7 +18,10 @@ from pairmill.bus.kafka_publisher import Publisher
 from pairmill.bus.kafka_reader import Readers
 from pairmill.bus.port import Message, Outgoing, TopicPartition
 from pairmill.bus.settings import KafkaConfig
+from pairmill.bus.topics import topic_partitions
 from pairmill.errors import ConfigurationError
+
+_DECLARED: Final = frozenset(topic_partitions(1))
 
 
 class KafkaBus:
@@ -33,6 +36,7 @@ class KafkaBus:
             self._clients, self._clock, delivery_seconds=config.delivery_timeout_seconds
         )
         self._readers = Readers(self._clients, timeout_seconds=config.request_timeout_seconds)
+        self._at_work = False  # so the topics were there
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -55,11 +59,13 @@ class KafkaBus:
             if not 0 <= message.partition < self.partitions(message.topic):
                 raise ConfigurationError(f"the bus has no partition {message.topic}/{message.partition}")
         self._publisher.publish(messages)
+        self._at_work = True
 
     def consumer(self, *, group: str, topics: Sequence[str], member: str) -> KafkaMember:
         """Returns a static member, which joins with its first poll."""
         for topic in topics:
             self.partitions(topic)
+        self._at_work = True
         return KafkaMember(
             self._clients,
             self._metadata,
@@ -71,8 +77,13 @@ class KafkaBus:
         )
 
     def partitions(self, topic: str) -> int:
-        """Returns the number of partitions, at most `metadata_age_seconds` old."""
-        return self._metadata.topic(topic).partitions
+        """Returns the number of partitions, at most `metadata_age_seconds` old.
+
+        A topic that is not there is a wrong configuration at start. To a process at work one that
+        Pairmill declares is away, as a broker may be (A9).
+        """
+        expected = self._at_work and topic in _DECLARED
+        return self._metadata.topic(topic, expected=expected).partitions
 
     def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
         """Returns messages from an offset on, without any group; fastest read in order."""

@@ -27,7 +27,8 @@ class _Rule:
 _CREDENTIALS: Final = "kafka.sasl_username, kafka.sasl_password_file: the broker does not accept them"
 _RIGHTS: Final = "kafka.sasl_username: grant this user the right that is missing"
 _MECHANISM: Final = "kafka.sasl_mechanism: choose one that the broker's listener offers"
-_TOPICS: Final = "create the topics first: pairmill topics apply"
+_ABSENT: Final = "the topic is not there; apply the topics: pairmill topics apply"
+_NAME: Final = "the broker takes no topic of this name"
 _SESSION: Final = (
     "kafka.session_timeout_seconds: choose one between the broker's group.min.session.timeout.ms and "
     "group.max.session.timeout.ms"
@@ -46,7 +47,10 @@ RULES: Final = (
         (errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError, errors.SecurityDisabledError),
     ),
     _Rule(ConfigurationError, _RIGHTS, (errors.AuthorizationError,)),
-    _Rule(ConfigurationError, _TOPICS, (errors.UnknownTopicOrPartitionError, errors.InvalidTopicError)),
+    _Rule(ConfigurationError, _NAME, (errors.InvalidTopicError,)),
+    _Rule(
+        RetriableError, _ABSENT, (errors.UnknownTopicOrPartitionError,)
+    ),  # whether it ever was, Metadata knows
     _Rule(ConfigurationError, _SESSION, (errors.InvalidSessionTimeoutError,)),
     _Rule(
         ConfigurationError,

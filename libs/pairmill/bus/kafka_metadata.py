@@ -94,8 +94,12 @@ class Metadata:
             self._known.update({name: (now, facts) for name, facts in found.items()})
         return found
 
-    def topic(self, name: str) -> TopicFacts:
-        """Returns a topic, as it was lately; raises ConfigurationError if there never was one."""
+    def topic(self, name: str, *, expected: bool = False) -> TopicFacts:
+        """Returns a topic, as it was lately.
+
+        Where it is not there: raises RetriableError if it was before or is `expected` to come, else
+        ConfigurationError.
+        """
         with self._lock:
             at, facts = self._known.get(name, (0.0, None))
         if facts is not None and time.monotonic() - at < self._age_seconds:
@@ -103,8 +107,8 @@ class Metadata:
         found = self.ask([name]).get(name)
         if found is not None:
             return found
-        if facts is not None:
-            raise RetriableError(f"topic {name!r} was deleted; waiting until it is there again")
+        if facts is not None or expected:
+            raise RetriableError(f"the topic {name!r} is not there; apply the topics: pairmill topics apply")
         raise ConfigurationError(
             f"the bus has no topic {name!r}; create the topics first: pairmill topics apply"
         )

@@ -35,11 +35,7 @@ def test_every_error_of_the_client_has_a_translation(kind: type[Exception]) -> N
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        kind
-        for kind in ALL
-        if issubclass(kind, errors.RetriableError) and kind is not errors.UnknownTopicOrPartitionError
-    ],
+    [kind for kind in ALL if issubclass(kind, errors.RetriableError)],
 )
 def test_what_the_client_calls_retriable_is_retriable(kind: type[Exception]) -> None:
     assert type(translate(made(kind), "doing something")) is RetriableError
@@ -53,7 +49,7 @@ def test_what_the_client_calls_retriable_is_retriable(kind: type[Exception]) -> 
         (errors.TopicAuthorizationFailedError, ConfigurationError, "kafka.sasl_username"),
         (errors.GroupAuthorizationFailedError, ConfigurationError, "kafka.sasl_username"),
         (errors.ClusterAuthorizationFailedError, ConfigurationError, "kafka.sasl_username"),
-        (errors.UnknownTopicOrPartitionError, ConfigurationError, "pairmill topics apply"),
+        (errors.UnknownTopicOrPartitionError, RetriableError, "pairmill topics apply"),
         (errors.InvalidSessionTimeoutError, ConfigurationError, "kafka.session_timeout_seconds"),
         (errors.UnsupportedVersionError, ConfigurationError, "too old"),
         (errors.MessageSizeTooLargeError, InvalidRecordError, "cannot be stored"),
