@@ -234,15 +234,22 @@ class Walk:
 
         Only failures later in the ledger than `after` count: those before were forgiven by a resume.
         """
-        found: list[tuple[int, str, str]] = []
+        found = min(self._blocking(after), default=None)
+        return None if found is None else found[1:]
+
+    def blocking(self, after: int = -1) -> frozenset[str]:
+        """Returns all units of which `blocked` returns the first; others may still be tried again."""
+        return frozenset(unit_id for _, unit_id, _ in self._blocking(after))
+
+    def _blocking(self, after: int) -> Iterator[tuple[int, str, str]]:
+        """Yields place, id and last error of the units that block the job."""
         for pair in self._failing:
             unit, early = self._units.open_unit(pair[0]), self._early[pair]
             if unit is None or unit.digest != pair[1] or unit.stage not in NEVER_DEAD:
                 continue
             failures = sum(place > after for place in early.failed_attempts.values())
             if failures >= MAX_UNIT_FAILURES:
-                found.append((unit.order, pair[0], early.last_error))
-        return min(found)[1:] if found else None
+                yield unit.order, pair[0], early.last_error
 
     # How it goes
 

@@ -13,7 +13,6 @@ from pairmill.bus.port import Bus, TopicPartition
 from pairmill.clock import Clock
 from pairmill.ledger.barriers import Expected
 from pairmill.ledger.follower import JobFollower
-from pairmill.ledger.walk import NEVER_DEAD
 from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.messages import task_message
 from pairmill.store.port import ObjectStore
@@ -109,9 +108,9 @@ class Conductor:
             return 0
         published = self._publish(self._hand_out.take())
         self._watch(self._healer)
-        is_blocked = self._follower.walk.blocked(after=resumed_after) is not None
-        self._hand_out_failed(self._healer, is_blocked)
-        self._heal(self._healer, is_blocked)
+        blocking = self._follower.walk.blocking(after=resumed_after)
+        self._hand_out_failed(self._healer, blocking)
+        self._heal(self._healer, blocking)
         return published
 
     def _publish(self, units: list[Expected]) -> int:
@@ -153,21 +152,21 @@ class Conductor:
     def _is_open(self, task: UnitTask) -> bool:
         return self._follower.walk.is_open(task.unit_id)
 
-    def _hand_out_failed(self, healer: Healer, is_blocked: bool) -> None:
-        """Hands out again what failed. In a blocked job, what blocks it waits for a resume (U13)."""
+    def _hand_out_failed(self, healer: Healer, blocking: Collection[str]) -> None:
+        """Hands out again what failed. What blocks the job waits for a resume, and nothing else (U13)."""
         for task in list(self._failed.values()):
-            if is_blocked and task.stage in NEVER_DEAD and self._is_open(task):
+            if task.unit_id in blocking:
                 continue
             if self._is_open(task):
                 self._hand_out_again(healer, task)
             del self._failed[task.unit_id]
 
-    def _heal(self, healer: Healer, is_blocked: bool) -> None:
+    def _heal(self, healer: Healer, blocking: Collection[str]) -> None:
         if self._means.clock.monotonic() < self._next_heal:
             return
         self._next_heal = self._means.clock.monotonic() + _HEAL_SECONDS
         for task in healer.lost(self._follower.walk):
-            if not (is_blocked and task.unit_id in self._failed):
+            if task.unit_id not in blocking:
                 self._hand_out_again(healer, task)
 
     def _hand_out_again(self, healer: Healer, task: UnitTask) -> None:

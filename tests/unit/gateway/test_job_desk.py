@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -245,6 +246,27 @@ def test_u13_a_blocked_job_waits_and_goes_on_when_it_is_resumed(cluster: Cluster
     assert state(heir, job_id) == JobState.JOB_STATE_COMPLETE
 
 
+def test_u13_in_a_blocked_job_only_what_blocks_it_waits(cluster: Cluster) -> None:
+    job_id = cluster.admit(3)
+    gateway = cluster.gateway()
+    cluster.stages[job_id].idle_stages = {Stage.STAGE_PLAN}
+    cluster.drive(gateway, until=lambda: len(handed_out(cluster, "plan-tasks")) >= 2)
+    cluster.turn(gateway)
+    blocking, other = open_tasks(gateway, job_id)[:2]
+    assert {blocking.stage, other.stage} == {Stage.STAGE_PLAN}
+    for attempt in ("00000001", "00000002", "00000003"):
+        cluster.bus.publish([failed_message(cluster.bus, blocking, attempt, ValueError("no such table"))])
+    cluster.bus.publish([failed_message(cluster.bus, other, "00000001", ValueError("once"))])
+    cluster.turn(gateway)
+    cluster.turn(gateway)
+    assert state(gateway, job_id) == JobState.JOB_STATE_BLOCKED
+    assert handed_out(cluster, "plan-tasks")[blocking.unit_id] == 1
+    assert handed_out(cluster, "plan-tasks")[other.unit_id] == 2
+    cluster.stages[job_id].idle_stages = set()
+    cluster.drive(gateway)
+    assert state(gateway, job_id) == JobState.JOB_STATE_COMPLETE
+
+
 def test_a_job_that_is_not_blocked_cannot_be_resumed(cluster: Cluster) -> None:
     job_id = cluster.admit(3)
     gateway = cluster.gateway()
@@ -268,6 +290,18 @@ def test_u2a_stages_are_told_what_is_wanted(cluster: Cluster) -> None:
     assert standing(gateway, unknown).wanted
     cluster.drive(gateway)
     assert not standing(gateway, task).wanted
+
+
+def handed_out(cluster: Cluster, topic: str) -> Counter[str]:
+    """How often each unit's task was published."""
+    return Counter(message.key.decode() for message in cluster.bus.messages(topic))
+
+
+def open_tasks(gateway: Gateway, job_id: str) -> list[UnitTask]:
+    job = gateway.running.get(job_id)
+    assert job is not None
+    with job.held() as follower:
+        return list(follower.walk.open_units())
 
 
 def first_open(gateway: Gateway, job_id: str) -> UnitTask:

@@ -117,6 +117,7 @@ def assert_agree(walk: Walk, truth: Truth, ledger: list[tuple[int, LedgerRecord]
     stuck = stuck_units(truth, ledger)
     blocked = walk.blocked()
     assert blocked[0] in stuck if blocked is not None else not stuck
+    assert walk.blocking() == stuck
     for name, task in truth.expected.items():
         is_open = name in truth.open
         assert walk.is_open(name) == is_open
