@@ -5,7 +5,9 @@ At-least-once delivery is all that is asked of it (U2): no transactions, no exac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
@@ -19,18 +21,24 @@ from pairmill.bus.kafka_reader import Readers
 from pairmill.bus.port import Message, Outgoing, TopicPartition
 from pairmill.bus.settings import KafkaConfig
 from pairmill.bus.topics import topic_partitions
-from pairmill.errors import ConfigurationError
+from pairmill.errors import ConfigurationError, RetriableError
+from pairmill.units import PROGRESS_TOPIC
 
 _DECLARED: Final = frozenset(topic_partitions(1))
+_ASK_TIME_SECONDS: Final = 10.0
 
 
 class KafkaBus:
     """A cluster of brokers. Thread-safe but for its consumers; connects when first used, also after fork."""
 
-    def __init__(self, servers: tuple[str, ...], config: KafkaConfig) -> None:
+    def __init__(
+        self, servers: tuple[str, ...], config: KafkaConfig, *, wall: Callable[[], float] = time.time
+    ) -> None:
+        """`wall` is the machine's clock, in seconds since 1970."""
         self._config = config
         self._clients = KafkaClients(servers, config)
-        self._clock = BrokerClock()
+        self._clock = BrokerClock(wall)
+        self._asked_time_at: float | None = None
         self._metadata = Metadata(self._clients, age_seconds=config.metadata_age_seconds)
         self._publisher = Publisher(
             self._clients, self._clock, delivery_seconds=config.delivery_timeout_seconds
@@ -102,8 +110,23 @@ class KafkaBus:
         return self._metadata.epoch(topic)
 
     def now(self) -> datetime:
-        """Returns the broker's time: the own clock corrected by the last acknowledged publish (U9)."""
+        """Returns the broker's time: a clock corrected by the last acknowledged publish (U9).
+
+        A process that has published nothing yet publishes a record without content to have it stamped.
+        Where that fails, the time is that of the latest message that came, so none is early (A16).
+        """
+        if not self._clock.is_exact():
+            self._ask_time()
         return self._clock.now()
+
+    def _ask_time(self) -> None:
+        """Asks at most once in some seconds; a broker tells its time to nobody who does not publish."""
+        now = time.monotonic()
+        if self._asked_time_at is not None and now - self._asked_time_at < _ASK_TIME_SECONDS:
+            return
+        self._asked_time_at = now
+        with contextlib.suppress(RetriableError, ConfigurationError):  # no right to publish there, say
+            self.publish([Outgoing(topic=PROGRESS_TOPIC, partition=0, key=b"", value=b"")])
 
     def ping(self) -> None:
         """Raises RetriableError if no broker answers."""

@@ -132,7 +132,7 @@ class KafkaMember:
             for record in records
         ]
         if messages:
-            self._clock.stamped_before(messages[-1].appended_at.timestamp())
+            self._clock.stamped_before(max(each.appended_at for each in messages).timestamp())
         return messages
 
     def _poll_client(self, client: Any, max_records: int) -> Mapping[Any, Sequence[Any]]:

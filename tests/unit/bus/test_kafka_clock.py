@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from pairmill.bus.kafka_clock import BrokerClock
 
 NEAR = timedelta(seconds=5)
@@ -39,6 +41,20 @@ def test_a16_a_clock_that_is_behind_what_the_broker_stamped_is_not_believed() ->
     clock, broker = BrokerClock(), datetime.now(UTC) + timedelta(hours=1)
     clock.stamped_before(broker.timestamp())
     assert timedelta(0) <= clock.now() - broker < NEAR
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "behind"])
+def test_a16_a_clock_that_is_off_counts_no_more_once_any_stamp_is_known(off: timedelta) -> None:
+    """What came is at least as old as its stamp says: so nothing that counts from it is early."""
+    own, broker = datetime.now(UTC) + off, datetime.now(UTC) - timedelta(minutes=5)
+    clock = BrokerClock(wall=own.timestamp)
+    assert clock.now() == own
+    clock.stamped_before(broker.timestamp())
+    assert timedelta(0) <= clock.now() - broker < NEAR
+    assert not clock.is_exact()
+    clock.stamped_now(broker.timestamp() + 300)
+    assert timedelta(minutes=5) <= clock.now() - broker < timedelta(minutes=5) + NEAR
+    assert clock.is_exact()
 
 
 def test_time_goes_on_between_stamps() -> None:
