@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from pairmill.bus.port import Bus, TopicPartition
 from pairmill.bus.topics import create_topics
+from pairmill.ids import to_hex
+from pairmill.ledger.follower import loader
+from pairmill.ledger.root import load_root
 from pairmill.stage.checkpoints import Checkpoints, NoCheckpoints
 from pairmill.stage.datasets import dataset_store
 from pairmill.store.directory import DirectoryStore
+from pairmill.store.port import ObjectStore
 from pairmill.units import LEDGER_TOPIC
 from pairmill_gateway.audit_desk import AuditDesk
 from pairmill_gateway.book import Book
@@ -27,12 +34,13 @@ from pairmill_gateway.status import JobStatus
 from pairmill_gateway.submission import SubmissionLimits, Submissions
 from pairmill_gateway.workshop import DatasetWorkshop
 from pairmill_protos.job.v1.job_pb2 import JobAdmitted, JobEnded
+from pairmill_protos.unit.v1.unit_pb2 import UnitTask
 from tests.fakes.bus import MemoryBus
 from tests.fakes.bus_stages import BusStages
 from tests.fakes.clock import ManualClock
 from tests.fakes.dataset import Builder
 from tests.fakes.dataset_options import Options, small_spec
-from tests.fakes.dataset_world import make_world
+from tests.fakes.dataset_world import Candidate, make_world
 
 WORLD = make_world(candidates=30, seed=7)
 CALLER = Caller(name="tester", role=Role.OPERATE)
@@ -146,6 +154,23 @@ class Cluster:
         self.announce(job_id, dataset)
         return job_id
 
+    def work_on_repair(self, job_id: str, base: str, options: Options, gateway: Gateway) -> list[Candidate]:
+        """Gives a repair that was admitted by a gateway stages; returns what runs again."""
+        entry = gateway.book.get(job_id)
+        assert entry is not None
+        store, dataset = dataset_store(self.store, entry.admitted.dataset), entry.admitted.dataset
+        root, work = load_root(entry.admitted.spec, loader(store)), self.folder / f"work-{len(self.builders)}"
+        builder = Builder(work, replace(options, attempt_seed=77), root)
+        builder.start_from(self.builders[base])
+        again: list[Candidate] = []
+        for task in root.repair_tasks(loader(store)):
+            held = held_by(task, store, options.world)
+            builder.hold(task.unit_id.removeprefix(f"{job_id}/"), held)
+            again.extend(held)
+        self.builders[job_id] = builder
+        self.stages[job_id] = BusStages(self.bus, store, builder, work, dataset)
+        return again
+
     def announce(self, job_id: str, dataset: str) -> None:
         """Publishes the record by which a job is admitted."""
         record = JobAdmitted(
@@ -176,3 +201,12 @@ class Cluster:
         for stages in self.stages.values():
             stages.step()
         self.clock.sleep(1.0)
+
+
+def held_by(task: UnitTask, store: ObjectStore, world: Sequence[Candidate]) -> list[Candidate]:
+    """Returns the candidates of a repair's download unit, as its file of rows has them."""
+    download = task.input.download
+    with pq.ParquetFile(BytesIO(store.get(download.rows.key, sha256=download.rows.sha256))) as file:
+        ids = file.read_row_group(download.row_group, columns=["sample_id"]).column("sample_id").to_pylist()
+    by_key = {candidate.key: candidate for candidate in world}
+    return [by_key[to_hex(identifier)] for identifier in ids if identifier is not None]

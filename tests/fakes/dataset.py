@@ -46,7 +46,8 @@ def build_dataset(folder: Path, options: Options | None = None) -> Manifest:
 class Builder:
     """Carries out a job's units and writes what they would write."""
 
-    def __init__(self, folder: Path, options: Options) -> None:
+    def __init__(self, folder: Path, options: Options, root: JobRoot | None = None) -> None:
+        """`root` is that of a job which was admitted elsewhere."""
         self._folder = folder
         self._options = options
         self._draw = random.Random(options.attempt_seed)
@@ -55,7 +56,7 @@ class Builder:
         self._places: dict[str, files.Place] = {}
         self._scored: list[Candidate] = []
         self._ends: Ends = {}
-        self._root = self._admit(options.spec)
+        self._root = root or self._admit(options.spec)
 
     @property
     def spec(self) -> JobSpec:

@@ -58,8 +58,9 @@ def build_repair(folder: Path, base: Options, again: Sequence[Candidate]) -> Man
 
 
 def _builder(folder: Path, spec: JobSpec, base: Options) -> Builder:
-    files = list(inherited_files(Dataset.open(folder)))
-    if spec.base.HasField("rows"):
+    is_repair = spec.base.HasField("rows")
+    files = list(inherited_files(Dataset.open(folder), is_repair=is_repair))
+    if is_repair:
         files.append(FileEntry.of(spec.base.rows))
     return Builder(folder, Options(world=base.world, attempt_seed=77, spec=spec, inherited=files))
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pairmill.dataset import roles
 from pairmill.dataset.funnel import DEAD_LETTER, FAILED, FILTERED, KEPT, PASSED, Counts
-from pairmill.dataset.lineage import Lineage, lineage_of
+from pairmill.dataset.ledger_file import read_ledger
+from pairmill.dataset.lineage import Lineage, lineage_of, verified_load
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.reader import Dataset
 from pairmill.dataset.recount import Fact, Promises, Recount
+from pairmill.dataset.superseded import superseded_files
 from pairmill.idarrays import words_of_hex
 from pairmill.ids import ID_BYTES
 
@@ -45,10 +48,19 @@ def final_counts_of(dataset: Dataset, scratch: Path) -> Counts:
     return recount.judge(Promises(has_train=False, is_planned=False, is_cancelled=cancelled)).final
 
 
-def inherited_files(base: Dataset) -> Iterator[FileEntry]:
+def inherited_files(base: Dataset, *, is_repair: bool) -> Iterator[FileEntry]:
     """Yields the files of a base version that a repair or refilter takes over."""
     own = {*roles.OF_ONE_VERSION, roles.REPORT}
-    return (entry for entry in base.files() if entry.role not in own)
+    gone = _superseded(base) if is_repair else frozenset()
+    return (entry for entry in base.files() if entry.role not in own and entry.path not in gone)
+
+
+def _superseded(base: Dataset) -> frozenset[str]:
+    found: set[str] = set()
+    for entry in base.files(roles.LEDGER):
+        with base.source.local(entry.path) as path:
+            found |= superseded_files(partial(read_ledger, path), verified_load(base.source))
+    return frozenset(found)
 
 
 def _take(dataset: Dataset, entry: FileEntry, lineage: Lineage, recount: Recount) -> None:

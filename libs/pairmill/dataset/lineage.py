@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,8 +11,9 @@ from google.protobuf.message import DecodeError
 from pairmill.dataset import roles
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.reader import Dataset, job_of
-from pairmill.dataset.source import UNREADABLE
+from pairmill.dataset.source import UNREADABLE, DatasetFiles
 from pairmill.errors import CorruptObjectError
+from pairmill.ledger.root import Load
 from pairmill_protos.job.v1.job_pb2 import JobSpec
 from pairmill_protos.unit.v1.unit_pb2 import ObjectRef
 
@@ -47,6 +49,18 @@ def lineage_of(dataset: Dataset) -> Lineage:
         jobs.insert(0, base)
     ledgers = {job_of(entry): entry for entry in dataset.files(roles.LEDGER)}
     return Lineage(jobs=tuple(jobs), specs=specs, ledgers=ledgers)
+
+
+def verified_load(source: DatasetFiles) -> Load:
+    """Returns a function that reads objects that records refer to, verified by their digest."""
+
+    def load(ref: ObjectRef) -> bytes:
+        data = source.read(ref.key)
+        if hashlib.sha256(data).digest() != ref.sha256:
+            raise CorruptObjectError(f"{ref.key} does not have the checksum that refers to it")
+        return data
+
+    return load
 
 
 def reference(entry: FileEntry) -> ObjectRef:

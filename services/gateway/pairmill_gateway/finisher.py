@@ -24,6 +24,7 @@ from pairmill.dataset.source import DatasetFiles
 from pairmill.dataset.versions import keep_current_version, manifest_name_of, report_key
 from pairmill.errors import NoSpaceError, ObjectMissingError
 from pairmill.ledger.follower import JobFollower, loader, record_job
+from pairmill.ledger.walk import Walk
 from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.messages import ledger_partition
 from pairmill.store.port import ObjectStore
@@ -71,7 +72,7 @@ class DatasetFinisher:
                 records=job_records(self._bus, spec.job_id, self._first_place),
                 load=loader(self._store),
                 why=sorted({*incomplete_reasons(follower.walk), *_still_lacking(spec, base)}),
-                inherited=tuple(inherited_files(base)) if base is not None else (),
+                inherited=_inherited(follower.walk, base),
             )
             manifest = assemble(job, self._source, self._store.put_file, folder)
         manifest = with_report(manifest, self._report(manifest))
@@ -116,6 +117,14 @@ def job_records(bus: Bus, job_id: str, first_place: int = 0) -> Iterator[tuple[i
             if record is not None and record_job(record) == job_id:
                 yield message.offset, record
         position = messages[-1].offset + 1
+
+
+def _inherited(walk: Walk, base: Dataset | None) -> tuple[FileEntry, ...]:
+    """Returns the files that a version takes over; a cancelled repair has replaced nothing of them."""
+    if base is None:
+        return ()
+    is_repair = walk.root.spec.base.kind == RETRY_FAILED and not walk.cancelled
+    return tuple(inherited_files(base, is_repair=is_repair))
 
 
 def _still_lacking(spec: JobSpec, base: Dataset | None) -> list[str]:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
 from pairmill.dataset import roles
 from pairmill.dataset.audit.work import Work, told
 from pairmill.dataset.contents import is_given_up
+from pairmill.dataset.derived import RETRY_FAILED
 from pairmill.dataset.funnel import HANDED_ON, PASSED, Counts, LedgerTotals, add_up, closing_rows
 from pairmill.dataset.ledger_file import LedgerOutput, LedgerRow, read_ledger
+from pairmill.dataset.lineage import verified_load
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.source import UNREADABLE
-from pairmill.errors import CorruptObjectError
+from pairmill.dataset.superseded import Rows, superseded_files
 from pairmill.ledger.barriers import follow_ups
-from pairmill.ledger.root import JobRoot, Load, load_root
+from pairmill.ledger.root import JobRoot, load_root
 from pairmill.ledger.walk import Closing, Walk
-from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, Stage, UnitTask
+from pairmill_protos.unit.v1.unit_pb2 import Stage, UnitTask
 
 MAX_OPEN_SHOWN: Final = 10
 
@@ -35,10 +37,6 @@ class LedgerAudit:
         self.totals: dict[str, LedgerTotals] = {}
         self.tallies: dict[str, Counts] = {}  # by index of a shard
         self.written: set[bytes] = set()  # fingerprints of all outputs that belong to a dataset
-
-
-Rows: TypeAlias = Callable[[], Iterator[LedgerRow]]
-"""Reads a ledger file anew, so that it never has to be in memory."""
 
 
 def check_ledgers(work: Work) -> LedgerAudit:
@@ -63,7 +61,9 @@ def _check(job: str, entry: FileEntry, found: LedgerAudit, work: Work, path: Pat
         if job not in work.lineage.specs:
             work.findings.add("ledger", entry.path, f"the manifest lists no readable spec of job {job}")
             return
-        _walk_again(rows, load_root(work.lineage.specs[job][1], loader(work)), entry, work)
+        _walk_again(
+            rows, load_root(work.lineage.specs[job][1], verified_load(work.dataset.source)), entry, work
+        )
         _check_flow(rows, entry, work)
     except (*UNREADABLE, DecodeError, ValueError, KeyError) as error:
         work.findings.add("ledger", entry.path, f"the ledger cannot be walked: {error}")
@@ -115,21 +115,9 @@ def _tallies(row: LedgerRow) -> dict[str, Counts]:
     return dict.fromkeys(indexes, counts)
 
 
-def loader(work: Work) -> Load:
-    """Returns a function that reads objects that records refer to, verified by their digest."""
-
-    def load(ref: ObjectRef) -> bytes:
-        data = work.dataset.source.read(ref.key)
-        if hashlib.sha256(data).digest() != ref.sha256:
-            raise CorruptObjectError(f"{ref.key} does not have the checksum that refers to it")
-        return data
-
-    return load
-
-
 def _walk_again(rows: Rows, root: JobRoot, entry: FileEntry, work: Work) -> None:
     """Walks the ledger (U3): nothing expected may be open, and no record may stand in it for nothing."""
-    walk = Walk(root, loader(work))
+    walk = Walk(root, verified_load(work.dataset.source))
     for row in rows():
         walk.feed(row.seq, row.record)
         walk.take_expected()
@@ -170,7 +158,7 @@ def _compare_state(walk: Walk, entry: FileEntry, work: Work) -> None:
 def _check_flow(rows: Rows, entry: FileEntry, work: Work) -> None:
     """What a unit gives away has to arrive: rows of its follow-ups, and rows in of their records."""
     arrived = {(row.unit_id, row.input_digest): row.rows_in for row in rows() if row.kind == "done"}
-    load = loader(work)
+    load = verified_load(work.dataset.source)
     for row in rows():
         if row.kind == "done":
             tasks = follow_ups(row.record.done, load)
@@ -243,13 +231,26 @@ def _name_unlisted(listed: set[bytes], found: LedgerAudit, work: Work) -> None:
     for job in found.totals:
         replaced = roles.OF_ONE_VERSION if job != work.dataset.manifest.job_id else frozenset()
         with work.dataset.source.local(work.lineage.ledgers[job].path) as path:
+            gone = _superseded(job, partial(read_ledger, path), work)
             for output in (output for row in read_ledger(path) for output in row.outputs):
-                is_due = output.role in roles.FINAL_OUTPUTS - replaced
+                is_due = output.role in roles.FINAL_OUTPUTS - replaced and output.key not in gone
                 if not is_due or is_given_up(output.role, work.spec):
                     continue
                 if fingerprint_of(output) not in listed:
                     problem = "a counted unit wrote this file, but it is not listed as written"
                     work.findings.add("manifest", output.key, problem)
+
+
+def _superseded(job: str, rows: Rows, work: Work) -> frozenset[str]:
+    """Returns the files of a job that a later repair has made superfluous (U16)."""
+    jobs, specs = work.lineage.jobs, work.lineage.specs
+    later = [name for name in jobs[jobs.index(job) + 1 :] if name in specs]
+    if not any(specs[name][0].base.kind == RETRY_FAILED for name in later):
+        return frozenset()
+    try:
+        return superseded_files(rows, verified_load(work.dataset.source))
+    except (*UNREADABLE, DecodeError):
+        return frozenset()  # that the ledger cannot be walked was found before
 
 
 def fingerprint_of(output: LedgerOutput) -> bytes:
