@@ -28,6 +28,7 @@ from pairmill.bus.kafka_options import (
     read_password,
     reader_options,
 )
+from pairmill.bus.kafka_passwords import read_passwords_at_each_connection
 from pairmill.bus.kafka_probe import require_broker, speaks_tls
 from pairmill.bus.settings import KafkaConfig
 from pairmill.errors import ConfigurationError, RetriableError
@@ -40,8 +41,10 @@ class KafkaClients:
     """Makes clients for one cluster. Every one is new, so that it has what the files say now."""
 
     def __init__(self, servers: tuple[str, ...], config: KafkaConfig) -> None:
+        read_passwords_at_each_connection()
         self._servers = servers
         self._config = config
+        self._was_let_in = False
 
     def hasty(self, seconds: float) -> KafkaClients:
         """Returns the same for who cannot wait longer for an answer."""
@@ -77,14 +80,15 @@ class KafkaClients:
             with translated(f"connecting to {', '.join(self._servers)}"):
                 if password:
                     greet(options, self._config.request_timeout_seconds)
-                return _made_or_closed(kind, options)
+                client = _made_or_closed(kind, options)
         except RetriableError as error:
-            self._explain_silence(error)
-            raise
-        except ConfigurationError as error:
             if isinstance(error.__cause__, errors.SaslAuthenticationFailedError):
-                self._excuse_rotation(password, error)
+                self._explain_refusal(password, error)
+            else:
+                self._explain_silence(error)
             raise
+        self._was_let_in = True
+        return client
 
     def _explain_silence(self, error: RetriableError) -> None:
         """A port that takes connections but answers nothing may speak TLS."""
@@ -96,10 +100,13 @@ class KafkaClients:
                     f"kafka.tls: {server} speaks TLS, and the settings do not; set PAIRMILL_KAFKA__TLS=true"
                 ) from error
 
-    def _excuse_rotation(self, password: str, error: ConfigurationError) -> None:
-        """A password that was replaced while it was in use is read anew with the next try."""
-        if read_password(self._config) != password:
-            raise RetriableError(f"the password was replaced meanwhile: {error}") from error
+    def _explain_refusal(self, password: str, error: RetriableError) -> None:
+        """A password that never opened the door is wrong.
+
+        One that did is being replaced: the file will have the new one, if it has not by now (G5).
+        """
+        if not self._was_let_in and read_password(self._config) == password:
+            raise ConfigurationError(str(error)) from error.__cause__
 
 
 def _made_or_closed(kind: Callable[..., Any], options: Options) -> Any:

@@ -40,7 +40,9 @@ _RECORD: Final = "the record cannot be stored"
 _LATER: Final = "the broker cannot do this now"
 
 RULES: Final = (
-    _Rule(ConfigurationError, _CREDENTIALS, (errors.SaslAuthenticationFailedError,)),
+    _Rule(
+        RetriableError, _CREDENTIALS, (errors.SaslAuthenticationFailedError,)
+    ),  # at start the clients know better
     _Rule(
         ConfigurationError,
         _MECHANISM,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from pairmill.bus.kafka_passwords import PasswordInFile
 from pairmill.bus.settings import KafkaConfig, SaslMechanism
 from pairmill.errors import ConfigurationError
 
@@ -108,7 +109,7 @@ def read_password(config: KafkaConfig) -> str:
     if config.sasl_password_file is None:
         raise ConfigurationError("kafka.sasl_password_file: name the file that holds the password")
     try:
-        return config.sasl_password_file.read_text().rstrip("\r\n")
+        return PasswordInFile(config.sasl_password_file)
     except OSError as error:
         raise ConfigurationError(f"kafka.sasl_password_file: cannot be read ({error})") from error
 

@@ -44,7 +44,7 @@ def test_what_the_client_calls_retriable_is_retriable(kind: type[Exception]) -> 
 @pytest.mark.parametrize(
     ("kind", "becomes", "names"),
     [
-        (errors.SaslAuthenticationFailedError, ConfigurationError, "kafka.sasl_password_file"),
+        (errors.SaslAuthenticationFailedError, RetriableError, "kafka.sasl_password_file"),
         (errors.UnsupportedSaslMechanismError, ConfigurationError, "kafka.sasl_mechanism"),
         (errors.TopicAuthorizationFailedError, ConfigurationError, "kafka.sasl_username"),
         (errors.GroupAuthorizationFailedError, ConfigurationError, "kafka.sasl_username"),

@@ -6,8 +6,10 @@ import socket
 from pathlib import Path
 
 import pytest
+from kafka.net.sasl import get_sasl_mechanism  # type: ignore[import-untyped]  # the client has no types
 
 from pairmill.bus.kafka_options import connection_options, member_options, producer_options, read_password
+from pairmill.bus.kafka_passwords import read_passwords_at_each_connection
 from pairmill.bus.kafka_probe import parse_server, require_broker
 from pairmill.bus.settings import KafkaConfig, SaslMechanism
 from pairmill.errors import ConfigurationError, RetriableError
@@ -35,6 +37,20 @@ def test_tls_and_sasl_choose_the_protocol(
     if mechanism is not SaslMechanism.NONE:
         assert options["sasl_mechanism"] == mechanism.value.upper()
         assert options["sasl_plain_password"] == "secret word"
+
+
+def test_g5_each_connection_has_the_password_of_now(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("old word")
+    read_passwords_at_each_connection()
+    options = connection_options(
+        SERVERS,
+        KafkaConfig(sasl_mechanism=SaslMechanism.PLAIN, sasl_username="me", sasl_password_file=password),
+    )
+    password.write_text("new word\n")
+    assert get_sasl_mechanism("PLAIN")(**options).auth_bytes() == b"me\0me\0new word"
+    password.unlink()
+    assert get_sasl_mechanism("PLAIN")(**options).auth_bytes() == b"me\0me\0old word"
 
 
 def test_u2_a_producer_is_idempotent_and_waits_for_all_replicas() -> None:
