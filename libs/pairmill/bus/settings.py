@@ -28,7 +28,10 @@ class KafkaConfig:
     sasl_username: str = ""  # the name that the password belongs to
     sasl_password_file: Path | None = None  # file with the password
     session_timeout_seconds: float = 45.0  # silence after which the group takes a member for dead
-    max_poll_interval_seconds: float = 300.0  # most time between two polls
+    # So long the others of a group, who then get nothing, wait at a rebalance for a member that stands
+    # still. A healthy one is away for a publish and a question to the broker, 95 s at most; whoever is
+    # silent for half a session asks no host meanwhile (U10), so that more than that only costs time.
+    max_poll_interval_seconds: float = 120.0  # most time between two polls; a rebalance waits so long, too
     request_timeout_seconds: float = 30.0  # most time for one answer of the broker
     delivery_timeout_seconds: float = 60.0  # most time until a record is acknowledged
     metadata_age_seconds: float = 5.0  # how old a topic's number of partitions may be
