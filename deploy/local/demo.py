@@ -73,7 +73,7 @@ def _put_up_over(world: PreparedWorld, layout: Layout, order: DemoOrder, say: Sa
 
 def _submit(world: PreparedWorld, env: Mapping[str, str]) -> dict[str, Any]:
     """Submits the embedded run's request, all of it, and follows the job to its end."""
-    arguments: list[object] = ["job", "submit", "--insecure", "--crawl", CRAWL, "--watch", "--json"]
+    arguments: list[object] = ["job", "submit", "--crawl", CRAWL, "--watch", "--json"]
     for wat in world.wats:
         arguments += ["--wat", wat]
     for name, value in world.settings.items():
@@ -117,7 +117,7 @@ def _say_where(layout: Layout, dataset: str, say: Callable[[str], None]) -> None
     say(f"dataset      {dataset}")
     say(f"Prometheus   http://{addresses['prometheus']}")
     say(f"logs         {layout.logs}")
-    say(f"to call it   . {layout.env}; pairmill job list --insecure; pairmill audit {dataset}")
+    say(f"to call it   . {layout.env}; pairmill job list; pairmill audit {dataset}")
     say("to stop it   make stack-down")
 
 

@@ -67,7 +67,7 @@ def test_secrets_are_for_the_owner_alone(layout: Layout) -> None:
 
 def test_its_variables_let_the_command_line_in(layout: Layout) -> None:
     env = read_command_env(layout.env)
-    listed = run(python_module("pairmill_standalone", "job", "list", "--insecure"), env=env)
+    listed = run(python_module("pairmill_standalone", "job", "list"), env=env)
     assert "no jobs" in listed
     run(python_module("pairmill_standalone", "topics", "check"), env=env)
 
