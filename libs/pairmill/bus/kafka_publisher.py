@@ -11,7 +11,7 @@ from pairmill.bus.kafka_clock import BrokerClock
 from pairmill.bus.kafka_errors import translated
 from pairmill.bus.kafka_lazy import Lazy
 from pairmill.bus.port import Outgoing
-from pairmill.errors import PairmillError
+from pairmill.errors import PairmillError, RetriableError
 
 _GRACE_SECONDS: Final = 5.0  # beyond the client's own limit, which it checks now and then
 
@@ -39,16 +39,7 @@ class Publisher:
             raise
 
     def _deliver(self, producer: Any, messages: Sequence[Outgoing]) -> None:
-        futures = [
-            producer.send(
-                each.topic,
-                value=each.value,
-                key=each.key,
-                headers=list(each.headers),
-                partition=each.partition,
-            )
-            for each in messages
-        ]
+        futures = [_send(producer, each) for each in messages]
         deadline = time.monotonic() + self._delivery_seconds + _GRACE_SECONDS
         stamp = None
         for future in futures:
@@ -59,3 +50,22 @@ class Publisher:
     def close(self) -> None:
         """Closes the producer."""
         self._producer.discard()
+
+
+def _send(producer: Any, message: Outgoing) -> Any:
+    """Hands a message to the producer; returns the future of its acknowledgement.
+
+    A producer that has not heard yet of a new partition, or of a topic made anew, calls it a wrong
+    value; the next one asks for what there is.
+    """
+    try:
+        return producer.send(
+            message.topic,
+            value=message.value,
+            key=message.key,
+            headers=list(message.headers),
+            partition=message.partition,
+        )
+    except ValueError as error:
+        place = f"{message.topic}/{message.partition}"
+        raise RetriableError(f"the producer knows no partition {place} yet ({error})") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,7 @@ from pairmill.errors import ConfigurationError, RetriableError
 from pairmill.units import DEAD_LETTERS_TOPIC, LEDGER_TOPIC, PROGRESS_TOPIC
 from tests.fakes.components import Servers
 from tests.fakes.kafka_broker import PROMPT, KafkaBroker
+from tests.fakes.kafka_child import until_it_works
 from tests.integration.bus.kafka_facts import poll_until
 
 HASTY = dataclasses.replace(PROMPT, request_timeout_seconds=2.0, delivery_timeout_seconds=3.0)
@@ -121,3 +123,18 @@ def test_a_topic_that_is_absent_at_the_start_is_a_wrong_configuration(
         assert bus.partitions(LEDGER_TOPIC) == 1
         with pytest.raises(ConfigurationError, match="pairmill topics apply"):
             bus.consumer(group="g", topics=[LEDGER_TOPIC, PROGRESS_TOPIC], member="a")
+
+
+def test_u6_partitions_added_under_a_producer_can_be_published_to(
+    operator: KafkaBroker, server: KafkaServer
+) -> None:
+    """The producer asks for a topic's partitions now and then, and the bus may know of new ones before."""
+    topic = f"growing-{uuid.uuid4().hex[:8]}"
+    operator.create_topic(topic, 1)
+    with KafkaBus((server.address,), HASTY) as bus:
+        bus.publish([letter("first", topic)])
+        operator.admin.add_partitions(topic, 2)
+        grown = Outgoing(topic=topic, partition=1, key=b"k", value=b"second")
+        until_it_works(lambda: bus.publish([grown]))
+        found = bus.read(TopicPartition(topic, 1), start=0, max_records=5)
+        assert {each.value for each in found} == {b"second"}
