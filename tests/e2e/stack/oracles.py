@@ -33,6 +33,14 @@ def assert_same_dataset(rig: Rig, undisturbed: Path, job: str) -> None:
     assert list(bucket_train_digests(rig, job).values()) == list(train_digests(undisturbed).values())
 
 
+def assert_same_samples(rig: Rig, undisturbed: Path, job: str) -> None:
+    """Asserts both oracles of a later version, whose funnel is its own: it crawled nothing (U16)."""
+    assert_books_close(rig, job)
+    facts = pairmill("diff", undisturbed, rig.dataset(job), "--json", env=rig.env).json()
+    assert (facts["only_in_a"], facts["only_in_b"], facts["columns"]) == (0, 0, {}), facts
+    assert list(bucket_train_digests(rig, job).values()) == list(train_digests(undisturbed).values())
+
+
 def assert_undisturbed(
     rig: Rig, undisturbed: Path, key: str, disturb: Callable[[], object], *, after: int = CANDIDATES // 8
 ) -> None:

@@ -14,7 +14,7 @@ from tests.e2e.command import pairmill
 from tests.e2e.conftest import Undisturbed
 from tests.e2e.runs import CANDIDATES
 from tests.e2e.stack.faults import FaultTable
-from tests.e2e.stack.oracles import assert_same_dataset
+from tests.e2e.stack.oracles import assert_same_dataset, assert_same_samples
 from tests.e2e.stack.rig import Rig
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.fault_rules import Rule
@@ -135,7 +135,7 @@ def test_g4_a_stored_shard_with_a_flipped_bit_is_given_up_and_replayed(
     assert [finding["path"] for finding in findings] == [f"shards/{shard.name}"], findings
     repair = rig.replay(job)
     rig.wait_end(repair)
-    assert_same_dataset(rig, undisturbed.out, job)
+    assert_same_samples(rig, undisturbed.out, job)
     fault_table.add(
         "G4",
         injected="a bit of a stored shard flipped",
