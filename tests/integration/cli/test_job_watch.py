@@ -171,6 +171,15 @@ def _is_let_in(client: JobClient) -> bool:
     return True
 
 
+@pytest.fixture
+def _heeding_ctrl_c() -> Iterator[None]:
+    """A shell tells what it runs in the background to ignore SIGINT, and children would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeding_ctrl_c")
 def test_ctrl_c_ends_the_watch_and_not_the_job(served: Served, tokens: TokenFile) -> None:
     job_id = submitted(served.jobs)
     arguments = [sys.executable, "-m", "pairmill_standalone", "job", "watch", job_id]
