@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from deploy.local.prometheus import PrometheusServer
+from deploy.local.service import ServiceProcess
 from pairmill.config import read_config
 from pairmill.dataset.reader import Dataset
 from pairmill.store.factory import open_store
@@ -32,12 +33,14 @@ RATES: Final = (
     "pairmill:keep:ratio_rate1h",
     "pairmill:fetch_success:ratio_rate5m",
 )
+_CLOCK_SECONDS: Final = 2.0
 Counts = dict[tuple[str, str, str], float]
 
 
 def test_prometheus_counts_what_the_ledger_counts_and_answers_what_a_dashboard_asks(rig: Rig) -> None:
     prometheus = rig.stack.prometheus
     wait_until(lambda: value(prometheus, 'min(up{job="pairmill"})') == 1)
+    wait_until(lambda: all(is_of(prometheus, process) for process in rig.stack.services.values()))
     wait_until(lambda: value(prometheus, "sum(pairmill_units_in_flight)") == 0)
     before = counted(prometheus)
     job = rig.run("throughput")
@@ -50,6 +53,12 @@ def test_prometheus_counts_what_the_ledger_counts_and_answers_what_a_dashboard_a
         SERVICES.values()
     )
     assert value(prometheus, "min(pairmill_live)") == 1
+
+
+def is_of(prometheus: PrometheusServer, process: ServiceProcess) -> bool:
+    """Whether what Prometheus holds of a service is of the process that runs now, not of one before it."""
+    started = value(prometheus, f'process_start_time_seconds{{instance="{process.address}"}}')
+    return started is not None and abs(started - process.running.started) < _CLOCK_SECONDS
 
 
 def counted(prometheus: PrometheusServer) -> Counts:
