@@ -139,7 +139,8 @@ def test_g4_a_stored_shard_with_a_flipped_bit_is_given_up_and_replayed(
     fault_table.add(
         "G4",
         injected="a bit of a stored shard flipped",
-        seen="the unit became a dead letter; a replay mended it",
+        seen="the unit became a dead letter, the audit named the file; a replay mended both",
+        dataset="the same samples; the funnel is the replay's own",
     )
 
 
