@@ -81,3 +81,13 @@ class LoopHealth:
         if self._outage.reason is not None:
             return self._outage.reason
         return None if self._in_group else "not in its group yet"
+
+    # Asked by the loop
+
+    def trouble_after(self, seconds: float) -> str:
+        """Returns what has kept the stage from its work for at least so long; empty if nothing has."""
+        if self._breaker.is_open and self._breaker.open_seconds >= seconds:
+            return self._breaker.reason
+        if self._outage.seconds >= seconds:
+            return self._outage.reason or ""
+        return ""

@@ -391,10 +391,5 @@ class StageLoop:
         return not (self._hand or self._announcer.owes) or overdue
 
     def _consider_giving_up(self) -> None:
-        limit = self._settings.give_up_seconds
-        if limit is None:
-            return
-        if self._breaker.is_open and self._breaker.open_seconds >= limit:
-            self.gave_up = self._breaker.reason
-        elif self._outage.seconds >= limit and self._outage.reason is not None:
-            self.gave_up = self._outage.reason
+        if self._settings.give_up_seconds is not None:
+            self.gave_up = self.gave_up or self._health.trouble_after(self._settings.give_up_seconds)

@@ -120,3 +120,20 @@ def test_a_process_without_partitions_yet_is_not_ready() -> None:
     assert loop.health.is_ready() == "not in its group yet"
     loop.health.joined()
     assert loop.health.is_ready() is None
+
+
+def test_a8_trouble_is_told_once_it_has_lasted() -> None:
+    loop = Loop()
+    assert loop.health.trouble_after(30.0) == ""
+    loop.outage.note(RetriableError("the broker is away"))
+    loop.clock.sleep(29.0)
+    loop.outage.note(RetriableError("the broker is away"))
+    assert loop.health.trouble_after(30.0) == ""
+    loop.clock.sleep(1.0)
+    loop.outage.note(RetriableError("the broker is still away"))
+    assert loop.health.trouble_after(30.0) == "RetriableError: the broker is still away"
+    loop.outage.over()
+    assert loop.health.trouble_after(30.0) == ""
+    loop.breaker.open("no such model")
+    loop.clock.sleep(30.0)
+    assert loop.health.trouble_after(30.0) == "no such model"
