@@ -1,0 +1,44 @@
+"""Names of an index's files, relative to the dataset's folder or prefix.
+
+Names of segments and versions are never used twice for other bytes (U4); `CURRENT` alone is replaced.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pairmill_index.manifest import Modality
+
+FOLDER: Final = "index"
+CURRENT: Final = "index/current.json"  # names the version that serves; written last
+ROWS: Final = "rows.arrow"
+
+
+def version_key(version: str) -> str:
+    """Returns the key of a version's manifest."""
+    return f"{FOLDER}/versions/{version}.json"
+
+
+def removed_key(digest: str) -> str:
+    """Returns the key of a list of removed ids, sorted `(n,)` of `u8,u8`."""
+    return f"{FOLDER}/removed/{digest}.npy"
+
+
+def segment_prefix(segment_id: str) -> str:
+    """Returns the prefix of a segment's files."""
+    return f"{FOLDER}/segments/{segment_id}/"
+
+
+def rows_key(segment_id: str) -> str:
+    """Returns the key of a segment's table of samples, an Arrow file without compression."""
+    return segment_prefix(segment_id) + ROWS
+
+
+def vectors_key(segment_id: str, modality: Modality) -> str:
+    """Returns the key of a segment's vectors, `(rows, dimensions) <f2`, row-aligned with the table."""
+    return segment_prefix(segment_id) + f"{modality}.npy"
+
+
+def graph_key(segment_id: str, modality: Modality) -> str:
+    """Returns the key of a segment's faiss index, whose ids are row numbers; none where search is exact."""
+    return segment_prefix(segment_id) + f"{modality}.faiss"

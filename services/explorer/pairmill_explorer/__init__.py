@@ -1,0 +1,1 @@
+"""Searches datasets, shows their samples, cuts subsets."""
