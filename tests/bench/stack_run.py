@@ -52,15 +52,20 @@ _LIMIT_SECONDS: Final = 7200.0
 _LOOK_SECONDS: Final = 2.0
 
 
-def measure(world: PreparedWorld, candidates: int, folder: Path) -> Sample:
-    """Runs one job on a stack of its own and returns what that took; raises RuntimeError if it failed."""
+def measure(
+    world: PreparedWorld, candidates: int, folder: Path, changed: Mapping[str, str] | None = None
+) -> Sample:
+    """Runs one job on a stack of its own and returns what that took; raises RuntimeError if it failed.
+
+    `changed` are settings of the job that differ from the demo's.
+    """
     (world.folder / FAILURES_FILE).unlink(missing_ok=True)
     served = World(folder=world.folder, candidates=candidates, seed=SEED)
     stack = Stack(folder, StackOptions(world=served), _say)
     with stack:
         with _watched(stack) as traces:
             start = time.monotonic()
-            job = _run(stack, world)
+            job = _run(stack, world, {**world.settings, **(changed or {})})
             seconds = time.monotonic() - start
         lag = _lag(stack)
         start = time.monotonic()
@@ -108,13 +113,11 @@ def _add(found: dict[str, Trace], service: str, roles: Mapping[str, Trace]) -> N
     trace.private_bytes = max(trace.private_bytes, sum(role.private_bytes for role in roles.values()))
 
 
-def _run(stack: Stack, world: PreparedWorld) -> Job:
+def _run(stack: Stack, world: PreparedWorld, settings: Mapping[str, str]) -> Job:
     """Submits the job and waits for its end; raises RuntimeError where it does not come."""
     token = Path(stack.command_env["PAIRMILL_TOKEN_FILE"]).read_text().strip()
     metadata = (("authorization", f"Bearer {token}"),)
-    request = SubmitJobRequest(
-        wats=[str(wat) for wat in world.wats], crawl="BENCH", settings=dict(world.settings)
-    )
+    request = SubmitJobRequest(wats=[str(wat) for wat in world.wats], crawl="BENCH", settings=settings)
     deadline = time.monotonic() + _LIMIT_SECONDS
     with grpc.insecure_channel(stack.command_env["PAIRMILL_TARGET"]) as channel:
         jobs = JobServiceStub(channel)
@@ -153,7 +156,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--worlds", type=Path, help="folder of webs made before, one by number of candidates")
+    parser.add_argument("--set", nargs="+", default=[], help="settings of the job: field=value")
     options = parser.parse_args()
+    changed = dict(setting.split("=", 1) for setting in options.set)
     columns = []
     with tempfile.TemporaryDirectory() as folder:
         worlds = options.worlds or Path(folder)
@@ -161,7 +166,7 @@ def main() -> int:
             world = prepare_demo_world(
                 worlds / str(size), load_bundle(bundle_path()), candidates=size, seed=SEED
             )
-            sample = measure(world, size, Path(folder) / f"stack-{size}")
+            sample = measure(world, size, Path(folder) / f"stack-{size}", changed)
             columns.append(Column(label=f"about {size:,} candidates", samples=[sample]))
     setup = (
         "the synthetic web of `pairmill demo` on Kafka, an S3 server and tritonserver, with two crawlers and "
