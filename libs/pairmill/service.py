@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -31,6 +32,7 @@ from pairmill.stage.loop import GAVE_UP, LoopSettings, StageLoop
 from pairmill.stage.members import member_name
 from pairmill.stage.port import Handler
 from pairmill.stage.standing import LedgerRegistry, Registry
+from pairmill.startup import Startup, startup_of
 from pairmill.store.factory import open_store
 from pairmill.store.port import ObjectStore
 from pairmill.store.settings import S3Config
@@ -39,9 +41,12 @@ from pairmill.telemetry.bus import BusMetrics, MeasuredBus
 from pairmill.telemetry.checks import PingCheck
 from pairmill.telemetry.metrics import StageMetrics
 from pairmill.telemetry.store import MeasuredStore, StoreMetrics
-from pairmill.units import STAGE_TOPICS
+from pairmill.units import DEAD_LETTERS_TOPIC, LEDGER_TOPIC, PROGRESS_TOPIC, STAGE_TOPICS
 
 log = structlog.get_logger(__name__)
+
+_SHARED_TOPICS: Final = (LEDGER_TOPIC, PROGRESS_TOPIC, DEAD_LETTERS_TOPIC)
+"""What every stage writes to besides its follow-ups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,67 +81,106 @@ def run_stage(
     group: str,
     registry: CollectorRegistry,
     pings: Mapping[str, Callable[[], None]] = MappingProxyType({}),
+    learn: Callable[[Bus], None] = lambda bus: None,
 ) -> int:
     """Runs a handler as a service until it is told to stop; returns the process's exit code.
 
     `pings` are asked for readiness besides those of bus and store; each raises while its part is away.
+    `learn` asks the bus what the handler has to know of it before the first unit.
     """
-    with closing(handler):  # before the last log line, which counts the children that have ended
-        code, protocol_seconds = _run_loop(config, handler, group, registry, pings)
+    with closing(handler), ExitStack() as stack:  # before the last log line: it counts children that ended
+        code, protocol_seconds = _run(_opened(config, handler, group, registry, stack), pings, learn)
     log.info("service_stopped", exit_code=code, **cpu_spent(protocol_seconds))
     return code
 
 
-def _run_loop(
-    config: ServiceConfig,
-    handler: Handler,
-    group: str,
-    registry: CollectorRegistry,
-    pings: Mapping[str, Callable[[], None]],
-) -> tuple[int, float]:
-    """Returns the exit code and the CPU seconds of this thread, which does nothing but protocol."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """An opened service."""
+
+    config: ServiceConfig
+    settings: LoopSettings
+    registry: CollectorRegistry
+    stack: ExitStack
+    clock: Clock
+    bus: Bus
+    store: ObjectStore
+    loop: StageLoop
+
+
+def _opened(
+    config: ServiceConfig, handler: Handler, group: str, registry: CollectorRegistry, stack: ExitStack
+) -> _Parts:
+    """Opens what a service consists of; nothing of it asks bus or store yet."""
     clock = SystemClock()
     log.info("configured", **redacted(config))
-    with ExitStack() as stack:
-        bus = MeasuredBus(
-            stack.enter_context(open_bus(config.bus_url, config.kafka)), BusMetrics(registry), clock
+    bus = MeasuredBus(
+        stack.enter_context(open_bus(config.bus_url, config.kafka)), BusMetrics(registry), clock
+    )
+    store = MeasuredStore(
+        stack.enter_context(open_store(config.store_url, config.s3)), StoreMetrics(registry, clock)
+    )
+    settings = _loop_settings(config, handler, group)
+    loop = StageLoop(
+        settings,
+        handler,
+        bus=bus,
+        store=store,
+        registry=_registry(config, stack, bus, store, clock),
+        clock=clock,
+        observer=StageMetrics(registry, stage=handler.stage, clock=clock),
+        checkpoints=checkpoints_of(config.kill_at),
+    )
+    return _Parts(
+        config=config,
+        settings=settings,
+        registry=registry,
+        stack=stack,
+        clock=clock,
+        bus=bus,
+        store=store,
+        loop=loop,
+    )
+
+
+def _run(
+    parts: _Parts, pings: Mapping[str, Callable[[], None]], learn: Callable[[Bus], None]
+) -> tuple[int, float]:
+    """Returns the exit code and the CPU seconds of this thread, which does nothing but protocol."""
+    config, loop, clock = parts.config, parts.loop, parts.clock
+    topics = (*parts.settings.topics, *_SHARED_TOPICS)
+    startup = startup_of(
+        parts.bus, topics, parts.store, clock, parts.registry, learn, give_up_seconds=config.give_up_seconds
+    )
+    ping_checks = {"bus": parts.bus.ping, "store": parts.store.ping, **pings}
+    parts.stack.enter_context(
+        AdminServer(
+            host=config.admin_host,
+            port=config.admin_port,
+            registry=parts.registry,
+            live={"loop": startup.live(loop.is_live)},
+            ready={
+                "loop": startup.ready(loop.is_ready),
+                **{part: PingCheck(ping, clock) for part, ping in ping_checks.items()},
+            },
         )
-        store = MeasuredStore(
-            stack.enter_context(open_store(config.store_url, config.s3)), StoreMetrics(registry, clock)
-        )
-        loop = StageLoop(
-            _loop_settings(config, handler, group),
-            handler,
-            bus=bus,
-            store=store,
-            registry=_registry(config, stack, bus, store, clock),
-            clock=clock,
-            observer=StageMetrics(registry, stage=handler.stage, clock=clock),
-            checkpoints=checkpoints_of(config.kill_at),
-        )
-        stack.enter_context(
-            AdminServer(
-                host=config.admin_host,
-                port=config.admin_port,
-                registry=registry,
-                live={"loop": loop.is_live},
-                ready={
-                    "loop": loop.is_ready,
-                    "bus": PingCheck(bus.ping, clock),
-                    "store": PingCheck(store.ping, clock),
-                    **{part: PingCheck(ping, clock) for part, ping in pings.items()},
-                },
-            )
-        )
-        _stop_on_signals(loop.request_stop)
-        if config.watch_stdin:
-            end_with_parent()
-        log.info("service_started", group=group, member=config.member)
-        started = time.thread_time()
-        code = loop.run()
-        if code == GAVE_UP:
-            leave_reason(config.reason_file, loop.gave_up)
-        return code, time.thread_time() - started
+    )
+    stop_on_signals(startup.request_stop, loop.request_stop)
+    if config.watch_stdin:
+        end_with_parent()
+    log.info("service_started", group=parts.settings.group, member=config.member)
+    started = time.thread_time()
+    code = _work(config, startup, loop)
+    return code, time.thread_time() - started
+
+
+def _work(config: ServiceConfig, startup: Startup, loop: StageLoop) -> int:
+    """Waits for what the loop begins with, and runs it."""
+    code = loop.run() if startup.wait() else 0
+    gave_up = startup.gave_up or loop.gave_up
+    if gave_up:
+        leave_reason(config.reason_file, gave_up)
+    return GAVE_UP if gave_up else code
 
 
 def _registry(
@@ -220,6 +264,12 @@ def _loop_settings(config: ServiceConfig, handler: Handler, group: str) -> LoopS
     )
 
 
-def _stop_on_signals(request_stop: Callable[[], None]) -> None:
+def stop_on_signals(*requests: Callable[[], None]) -> None:
+    """Lets SIGTERM and SIGINT make each of these requests."""
+
+    def stop(_number: int, _frame: object) -> None:
+        for request in requests:
+            request()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: request_stop())
+        signal.signal(number, stop)

@@ -44,7 +44,6 @@ class KafkaBus:
             self._clients, self._clock, delivery_seconds=config.delivery_timeout_seconds
         )
         self._readers = Readers(self._clients, timeout_seconds=config.request_timeout_seconds)
-        self._at_work = False  # so the topics were there
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -67,13 +66,12 @@ class KafkaBus:
             if not 0 <= message.partition < self.partitions(message.topic):
                 raise ConfigurationError(f"the bus has no partition {message.topic}/{message.partition}")
         self._publisher.publish(messages)
-        self._at_work = True
 
     def consumer(self, *, group: str, topics: Sequence[str], member: str) -> KafkaMember:
-        """Returns a static member, which joins with its first poll."""
-        for topic in topics:
-            self.partitions(topic)
-        self._at_work = True
+        """Returns a static member, which joins with its first poll; that waits for what is away now."""
+        with contextlib.suppress(RetriableError):
+            for topic in topics:
+                self.partitions(topic)
         return KafkaMember(
             self._clients,
             self._metadata,
@@ -87,11 +85,10 @@ class KafkaBus:
     def partitions(self, topic: str) -> int:
         """Returns the number of partitions, at most `metadata_age_seconds` old.
 
-        A topic that is not there is a wrong configuration at start. To a process at work one that
-        Pairmill declares is away, as a broker may be (A9).
+        A topic that Pairmill declares is away where it is not there, as a broker may be (A9): somebody
+        is about to apply the topics, or deleted one. Any other is a wrong configuration.
         """
-        expected = self._at_work and topic in _DECLARED
-        return self._metadata.topic(topic, expected=expected).partitions
+        return self._metadata.topic(topic, expected=topic in _DECLARED).partitions
 
     def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
         """Returns messages from an offset on, without any group; fastest read in order."""

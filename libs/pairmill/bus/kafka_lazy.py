@@ -17,21 +17,25 @@ class Lazy(Generic[T]):
     def __init__(self, make: Callable[[], T], dispose: Callable[[T], None]) -> None:
         self._make = make
         self._dispose = dispose
+        self._making = threading.Lock()
         self._lock = threading.Lock()
         self._value: T | None = None
         self._pid = 0
 
     def get(self) -> T:
         """Returns the value, making it if this process has none."""
-        with self._lock:
-            if self._value is None or self._pid != os.getpid():  # a parent's threads are not in its child
-                self._value = self._make()
-                self._pid = os.getpid()
-            return self._value
+        with self._making:
+            value = self.peek()
+            if value is None:
+                value = self._make()  # takes as long as a connection does, and holds up nobody who closes
+                with self._lock:
+                    self._value, self._pid = value, os.getpid()
+            return value
 
     def peek(self) -> T | None:
         """Returns the value if this process has one."""
         with self._lock:
+            # a parent's threads are not in its child
             return self._value if self._pid == os.getpid() else None
 
     def discard(self, value: T | None = None) -> None:

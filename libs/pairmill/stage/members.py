@@ -23,13 +23,26 @@ def member_name(name: str) -> str:
     return f"{found[1] or ''}{found[2]:0>{_DIGITS}}" if found else name
 
 
-def common_partitions(bus: Bus, topics: Sequence[str]) -> int:
-    """Returns the number of partitions that all topics have.
+class CommonPartitions:
+    """The number of partitions that some topics share, known as soon as the bus was asked."""
 
-    Raises ConfigurationError where they disagree: then one member would not own a host in every round (U10).
-    """
-    counts = {topic: bus.partitions(topic) for topic in topics}
-    if len(set(counts.values())) != 1:
-        found = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
-        raise ConfigurationError(f"topics: {found} partitions; give all of them the same number")
-    return next(iter(counts.values()))
+    def __init__(self, topics: Sequence[str]) -> None:
+        self._topics = tuple(topics)
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """The number; 0 before it was learnt."""
+        return self._count
+
+    def learn(self, bus: Bus) -> None:
+        """Asks the bus; raises RetriableError while it or a topic is away.
+
+        Raises ConfigurationError where topics disagree: then one member would not own a host in every
+        round (U10).
+        """
+        counts = {topic: bus.partitions(topic) for topic in self._topics}
+        if len(set(counts.values())) != 1:
+            found = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+            raise ConfigurationError(f"topics: {found} partitions; give all of them the same number")
+        self._count = next(iter(counts.values()))

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry
 
 from pairmill import __version__
-from pairmill.bus.factory import open_bus
 from pairmill.clock import SystemClock
 from pairmill.config import read_configs
 from pairmill.groups import stage_group
 from pairmill.service import ServiceConfig, run_stage
-from pairmill.stage.members import common_partitions
+from pairmill.stage.members import CommonPartitions
 from pairmill.telemetry.logs import configure_logging
 from pairmill.units import STAGE_TOPICS
 from pairmill_downloader.adapters.decoders import DecoderPool
@@ -31,13 +30,12 @@ def main(env: Mapping[str, str]) -> int:
     service, config = read_configs(env, ServiceConfig, DownloaderConfig)
     configure_logging(service.log_level, service="downloader", version=__version__)
     registry, clock = CollectorRegistry(), SystemClock()
-    with open_bus(service.bus_url, service.kafka) as bus:
-        partitions = common_partitions(bus, STAGE_TOPICS[Stage.STAGE_DOWNLOAD])
+    partitions = CommonPartitions(STAGE_TOPICS[Stage.STAGE_DOWNLOAD])
     permit = Permit()
     pool = DecoderPool(processes=config.decode_processes, memory_bytes=config.decode_memory_bytes)
     handler = DownloadHandler(
         DownloadParts(
-            engine=Engine(lambda: open_network(config, clock, partitions=partitions, permit=permit)),
+            engine=Engine(lambda: open_network(config, clock, partitions=partitions.count, permit=permit)),
             examiner=pool,
             observer=DownloadMetrics(registry),
             clock=clock,
@@ -45,4 +43,6 @@ def main(env: Mapping[str, str]) -> int:
             permit=permit,
         )
     )
-    return run_stage(service, handler, group=stage_group(handler.stage), registry=registry)
+    return run_stage(
+        service, handler, group=stage_group(handler.stage), registry=registry, learn=partitions.learn
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
 
@@ -13,15 +12,17 @@ from pairmill import __version__
 from pairmill.bus.factory import open_bus
 from pairmill.clock import SystemClock
 from pairmill.config import read_config, redacted
-from pairmill.service import end_with_parent
+from pairmill.service import end_with_parent, stop_on_signals
 from pairmill.stage.checkpoints import checkpoints_of
 from pairmill.stage.members import member_name
+from pairmill.startup import startup_of
 from pairmill.store.factory import open_store
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.bus import BusMetrics, MeasuredBus
 from pairmill.telemetry.checks import PingCheck
 from pairmill.telemetry.logs import configure_logging
 from pairmill.telemetry.store import MeasuredStore, StoreMetrics
+from pairmill.units import JOBS_TOPIC, LEDGER_TOPIC, PROGRESS_TOPIC
 from pairmill_gateway.audit_desk import AuditDesk
 from pairmill_gateway.book import Book
 from pairmill_gateway.bundles import BundleShelf
@@ -58,21 +59,21 @@ def drive_jobs(env: Mapping[str, str]) -> int:
             bus=bus, store=store, store_url=config.store_url, book=Book(bus), running=running, clock=clock
         )
         loop = _loop(config, desk, registry)
+        startup = startup_of(bus, (JOBS_TOPIC, LEDGER_TOPIC, PROGRESS_TOPIC), store, clock, registry)
         stack.enter_context(
             AdminServer(
                 host=config.admin_host,
                 port=config.admin_port,
                 registry=registry,
-                live={"loop": loop.is_live},
+                live={"loop": startup.live(loop.is_live)},
                 ready={
-                    "loop": loop.is_ready,
+                    "loop": startup.ready(loop.is_ready),
                     "bus": PingCheck(bus.ping, clock),
                     "store": PingCheck(store.ping, clock),
                 },
             )
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: loop.request_stop())
+        stop_on_signals(startup.request_stop, loop.request_stop)
         if config.watch_stdin:
             end_with_parent()
         stack.enter_context(
@@ -81,10 +82,10 @@ def drive_jobs(env: Mapping[str, str]) -> int:
                 _backends(config, desk),
                 registry=registry,
                 clock=clock,
-                ready=loop.is_ready,
+                ready=startup.ready(loop.is_ready),
             )
         )
-        return loop.run()
+        return loop.run() if startup.wait() else 0
 
 
 def _loop(config: ClusterConfig, desk: Desk, registry: CollectorRegistry) -> JobsLoop:

@@ -115,14 +115,29 @@ def test_a9_a_member_outlives_the_absence_of_its_topic(operator: KafkaBroker, se
         assert [each.value for each in came] == [b"new"]
 
 
-def test_a_topic_that_is_absent_at_the_start_is_a_wrong_configuration(
+@pytest.mark.faults
+def test_a9_a_topic_that_is_absent_from_the_start_is_waited_for(
     operator: KafkaBroker, server: KafkaServer
 ) -> None:
+    """Processes may start before anybody has applied the topics."""
     operator.delete_topic(PROGRESS_TOPIC)
     with KafkaBus((server.address,), HASTY) as bus:
-        assert bus.partitions(LEDGER_TOPIC) == 1
-        with pytest.raises(ConfigurationError, match="pairmill topics apply"):
-            bus.consumer(group="g", topics=[LEDGER_TOPIC, PROGRESS_TOPIC], member="a")
+        with pytest.raises(RetriableError, match="pairmill topics apply"):
+            bus.partitions(PROGRESS_TOPIC)
+        with bus.consumer(group="early", topics=[PROGRESS_TOPIC], member="a") as consumer:
+            with contextlib.suppress(RetriableError):
+                assert consumer.poll(max_records=5, timeout_seconds=1.0) == []
+            operator.create_topic(PROGRESS_TOPIC, 1)
+            until_it_works(lambda: bus.publish([letter("new", PROGRESS_TOPIC)]))
+            came = poll_until(consumer, bool)
+            assert [each.value for each in came] == [b"new"]
+
+
+def test_a_topic_that_is_not_ours_is_a_wrong_configuration(
+    operator: KafkaBroker, server: KafkaServer
+) -> None:
+    with KafkaBus((server.address,), HASTY) as bus, pytest.raises(ConfigurationError, match="not-ours"):
+        bus.consumer(group="g", topics=[LEDGER_TOPIC, "not-ours"], member="a")
 
 
 def test_u6_partitions_added_under_a_producer_can_be_published_to(

@@ -21,6 +21,7 @@ LABELS: Final[Mapping[str, str]] = {
     "code": "gRPC's status, such as `OK`",
     "method": "a method of the API, such as `pairmill.gateway.v1.JobService/SubmitJob`",
     "model": "`image` or `text`: the tower",
+    "need": "`bus` with its topics, `store`",
     "operation": "`put`, `get` (whole objects, verified), `get_range`, `stat`",
     "outcome": "`passed`, `handed_on`, `dropped`, `kept`, `filtered`, `failed`",
     "partition": "a number",
