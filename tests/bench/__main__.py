@@ -13,6 +13,7 @@ from typing import Final
 from pairmill.memory import give_back_freed_memory
 from tests.bench import (
     download,
+    downloaders,
     embed,
     extract,
     finalise_million,
@@ -31,6 +32,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[Setup], Result]]] = {
     "extract": extract.benchmark,
     "plan": plan_million.benchmark,
     "download": download.benchmark,
+    "downloaders": downloaders.benchmark,
     "embed": embed.benchmark,
     "score": score.benchmark,
     "triton": triton.benchmark,

@@ -18,8 +18,9 @@ _END: Final = b"\r\n\r\n"
 class _Exchange(asyncio.Protocol):
     """One connection: `/<n>/…` is picture n, all else is not there."""
 
-    def __init__(self, answers: Sequence[bytes]) -> None:
+    def __init__(self, answers: Sequence[bytes], delay_seconds: float) -> None:
         self._answers = answers
+        self._delay_seconds = delay_seconds
         self._held = b""
         self._transport: asyncio.WriteTransport | None = None
 
@@ -32,15 +33,22 @@ class _Exchange(asyncio.Protocol):
         *requests, self._held = (self._held + data).split(_END)
         for request in requests:
             asked = _PICTURE.match(request + _END)
-            self._transport.write(_NOT_FOUND if asked is None else self._answers[int(asked[1])])
+            answer = _NOT_FOUND if asked is None else self._answers[int(asked[1])]
+            if self._delay_seconds:
+                asyncio.get_running_loop().call_later(self._delay_seconds, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
 
 
 @contextmanager
-def serving(pictures: Sequence[bytes]) -> Iterator[int]:
-    """Gives the port on loopback where the pictures are served until the context is left."""
+def serving(pictures: Sequence[bytes], *, delay_seconds: float = 0.0) -> Iterator[int]:
+    """Gives the port on loopback where the pictures are served until the context is left.
+
+    Every answer, that a file is not there included, comes so long after its request.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(pictures, theirs), daemon=True)
+    process = context.Process(target=_serve, args=(pictures, delay_seconds, theirs), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -52,13 +60,13 @@ def serving(pictures: Sequence[bytes]) -> Iterator[int]:
         process.join()
 
 
-def _serve(pictures: Sequence[bytes], port: Connection) -> None:
+def _serve(pictures: Sequence[bytes], delay_seconds: float, port: Connection) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
     answers = [head % len(picture) + picture for picture in pictures]
 
     async def serve() -> None:
         server = await asyncio.get_running_loop().create_server(
-            lambda: _Exchange(answers), "127.0.0.1", 0, backlog=1024
+            lambda: _Exchange(answers, delay_seconds), "127.0.0.1", 0, backlog=1024
         )
         port.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()

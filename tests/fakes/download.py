@@ -25,6 +25,7 @@ from pairmill.jobspec.profiles import profile
 from pairmill.schemas import DOWNLOAD_ROWS, versioned
 from pairmill.stage.port import UnitContext, UnitResult
 from pairmill.store.directory import DirectoryStore
+from pairmill.store.port import ObjectStore
 from pairmill.units import new_task
 from pairmill_downloader.images.examine import Examined, examine
 from pairmill_downloader.ports import FetchEnd, Network
@@ -234,7 +235,7 @@ def rows_table(rows: Iterable[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(ordered, schema=versioned(DOWNLOAD_ROWS))
 
 
-def stored_rows(store: DirectoryStore, groups: Sequence[Sequence[dict[str, Any]]]) -> ObjectRef:
+def stored_rows(store: ObjectStore, groups: Sequence[Sequence[dict[str, Any]]]) -> ObjectRef:
     """Stores a plan with a row group per unit."""
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, versioned(DOWNLOAD_ROWS), write_page_checksum=True) as writer:
