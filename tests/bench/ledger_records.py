@@ -216,6 +216,13 @@ def write_records(path: Path, units: int) -> int:
     return written
 
 
+def read_values(path: Path) -> Iterator[bytes]:
+    """Yields the records of a file."""
+    with path.open("rb") as file:
+        while head := file.read(_LENGTH.size):
+            yield file.read(_LENGTH.unpack(head)[0])
+
+
 def count_records(path: Path) -> int:
     """Returns how many records a file holds."""
     found = 0
