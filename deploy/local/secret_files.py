@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pairmill_gateway.rpc.ports import Role
-from pairmill_gateway.rpc.tokens import entry_lines, new_token
+from pairmill.rpc.callers import Role
+from pairmill.rpc.tokens import entry_lines, new_token
 
 _TENANT: Final = "default"
 

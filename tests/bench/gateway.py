@@ -20,7 +20,7 @@ from deploy.local.ports import free_port
 from pairmill.bus.kafka_admin import KafkaAdmin
 from pairmill.bus.settings import KafkaConfig
 from pairmill.bus.topics import topic_partitions
-from pairmill_gateway.rpc.ports import Role
+from pairmill.rpc.callers import Role
 from pairmill_models.tiny import bundle_path
 from pairmill_protos.gateway.v1.job_service_pb2 import GetJobRequest, Job, SubmitJobRequest
 from pairmill_protos.gateway.v1.job_service_pb2_grpc import JobServiceStub

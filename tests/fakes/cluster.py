@@ -15,6 +15,7 @@ from pairmill.bus.topics import create_topics
 from pairmill.ids import to_hex
 from pairmill.ledger.follower import loader
 from pairmill.ledger.root import load_root
+from pairmill.rpc.callers import Caller, Role
 from pairmill.stage.checkpoints import Checkpoints, NoCheckpoints
 from pairmill.stage.datasets import dataset_store
 from pairmill.store.directory import DirectoryStore
@@ -27,7 +28,6 @@ from pairmill_gateway.desk import Desk
 from pairmill_gateway.job_desk import JobDesk
 from pairmill_gateway.job_records import admitted_message
 from pairmill_gateway.jobs_loop import JobsLoop, JobsLoopSettings
-from pairmill_gateway.rpc.ports import Caller, Role
 from pairmill_gateway.running import RunningJobs
 from pairmill_gateway.standing_desk import StandingDesk
 from pairmill_gateway.status import JobStatus

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from pairmill_gateway.rpc.ports import Caller, Page, UnknownJobError, WrongStateError
+from pairmill.rpc.callers import Caller
+from pairmill_gateway.rpc.ports import Page, UnknownJobError, WrongStateError
 from pairmill_protos.common.v1.outcome_pb2 import Count, Outcome, Reason
 from pairmill_protos.gateway.v1.audit_service_pb2 import (
     DeadLetter,

@@ -14,10 +14,11 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from pairmill.clock import SystemClock
-from pairmill_gateway.rpc.config import RpcConfig
-from pairmill_gateway.rpc.ports import Role
-from pairmill_gateway.rpc.server import Backends, RpcServer
-from pairmill_gateway.rpc.tokens import entry_lines, new_token
+from pairmill.rpc.callers import Role
+from pairmill.rpc.config import RpcConfig
+from pairmill.rpc.server import RpcServer
+from pairmill.rpc.tokens import entry_lines, new_token
+from pairmill_gateway.rpc.server import Backends, gateway_api
 from pairmill_protos.gateway.v1.job_service_pb2_grpc import JobServiceStub
 from tests.fakes.jobs import FakeJobs
 
@@ -96,7 +97,7 @@ def serving(tokens: TokenFile, jobs: FakeJobs | None = None, **changes: Any) -> 
     backend, registry, problems = jobs or FakeJobs(), CollectorRegistry(), list[str]()
     server = RpcServer(
         config_of(tokens, **changes),
-        Backends(jobs=backend, audits=backend, standings=backend),
+        gateway_api(Backends(jobs=backend, audits=backend, standings=backend)),
         registry=registry,
         clock=SystemClock(),
         ready=lambda: problems[0] if problems else None,

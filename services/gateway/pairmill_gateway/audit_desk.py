@@ -18,6 +18,7 @@ from pairmill.dataset.reader import Dataset
 from pairmill.dataset.versions import current_manifest
 from pairmill.ledger.follower import JobFollower
 from pairmill.ledger.walk import Closing
+from pairmill.rpc.callers import Caller
 from pairmill.stage.datasets import dataset_store
 from pairmill.stage.messages import JOB_HEADER, UNIT_HEADER
 from pairmill.units import DEAD_LETTERS_TOPIC, STAGE_TOPICS
@@ -26,7 +27,7 @@ from pairmill_gateway.cluster_job import ClusterJob
 from pairmill_gateway.desk import Desk
 from pairmill_gateway.finisher import job_records
 from pairmill_gateway.new_versions import repair_of
-from pairmill_gateway.rpc.ports import Caller, Page, WrongStateError
+from pairmill_gateway.rpc.ports import Page, WrongStateError
 from pairmill_gateway.submission import Submissions
 from pairmill_gateway.views import STAGES, count_of, stage_label
 from pairmill_protos.common.v1.outcome_pb2 import Count, Outcome

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pairmill.bus.settings import KafkaConfig
+from pairmill.rpc.config import RpcConfig
 from pairmill.store.settings import S3Config
-from pairmill_gateway.rpc.config import RpcConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,7 @@ class ClusterConfig:
     max_running_jobs: int = 100  # jobs that have not ended; more are refused for the time being
     reissue_after_seconds: float = 60.0  # silence after which a lost unit is handed out again
     poll_seconds: float = 0.25  # longest pause between two looks at the ledger while nothing happens
+    absent_after_seconds: float = 1800.0  # without a member of a group before its jobs show as blocked
     sweep_again_seconds: float = 86_400.0  # from a job's end to the last sweep, for what stages wrote late
     chores_at_once: int = 2  # jobs whose last files are written, or whose leavings are swept, at once
     admin_host: str = "127.0.0.1"  # address that the admin port listens on; 0.0.0.0 in a container

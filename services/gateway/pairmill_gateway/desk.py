@@ -10,10 +10,11 @@ from pairmill.dataset.manifest_files import ManifestReader, manifest_in
 from pairmill.dataset.source import DatasetFiles
 from pairmill.dataset.versions import manifest_name_of
 from pairmill.errors import ObjectMissingError, RetriableError
+from pairmill.rpc.callers import Caller, Role
 from pairmill.store.port import ObjectStore
 from pairmill_gateway.book import Book, JobEntry
 from pairmill_gateway.cluster_job import ClusterJob
-from pairmill_gateway.rpc.ports import Caller, Role, UnknownJobError
+from pairmill_gateway.rpc.ports import UnknownJobError
 from pairmill_gateway.running import RunningJobs
 from pairmill_gateway.workshop import dataset_files
 

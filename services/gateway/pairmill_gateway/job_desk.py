@@ -8,12 +8,13 @@ from typing import Final
 import structlog
 
 from pairmill.errors import CorruptObjectError, InvalidRecordError, ObjectMissingError, RetriableError
+from pairmill.rpc.callers import Caller
 from pairmill.stage.messages import ledger_message
 from pairmill_gateway.book import JobEntry
 from pairmill_gateway.cluster_job import HOLD_SECONDS, ClusterJob, may_be_cancelled
 from pairmill_gateway.desk import Desk
 from pairmill_gateway.job_records import cancel_message, resumed_message
-from pairmill_gateway.rpc.ports import Caller, Page, WrongStateError
+from pairmill_gateway.rpc.ports import Page, WrongStateError
 from pairmill_gateway.submission import Submissions
 from pairmill_gateway.views import (
     described,

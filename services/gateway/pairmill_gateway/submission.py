@@ -11,6 +11,7 @@ from google.protobuf.json_format import MessageToDict
 from pairmill.bus.port import Bus, TopicPartition
 from pairmill.errors import ConfigurationError, RetriableError
 from pairmill.jobspec.differences import differences
+from pairmill.rpc.callers import Caller
 from pairmill.stage.datasets import dataset_store
 from pairmill.stage.messages import ledger_partition
 from pairmill.store.port import ObjectStore
@@ -21,7 +22,6 @@ from pairmill_gateway.bundles import BundleShelf
 from pairmill_gateway.exclusions import excluded_ids
 from pairmill_gateway.job_records import admitted_message
 from pairmill_gateway.request import JobRequest, admit_request
-from pairmill_gateway.rpc.ports import Caller
 from pairmill_protos.gateway.v1.job_service_pb2 import SubmitJobRequest
 from pairmill_protos.job.v1.job_pb2 import JobAdmitted, JobSpec
 

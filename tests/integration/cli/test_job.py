@@ -12,9 +12,9 @@ import trustme
 from typer.testing import Result
 
 from pairmill.errors import RetriableError
-from pairmill_gateway.rpc.config import RpcTls
-from pairmill_gateway.rpc.ports import Role
-from pairmill_gateway.rpc.tokens import find_caller, parse_tokens
+from pairmill.rpc.callers import Role
+from pairmill.rpc.config import RpcTls
+from pairmill.rpc.tokens import find_caller, parse_tokens
 from pairmill_protos.gateway.v1.audit_service_pb2 import DeadLetter, OpenUnit, Orphan
 from pairmill_protos.gateway.v1.job_service_pb2 import JobState
 from pairmill_protos.unit.v1.unit_pb2 import Stage

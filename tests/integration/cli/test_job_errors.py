@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from pairmill.errors import ConfigurationError, PairmillError, RetriableError
-from pairmill_gateway.rpc.refusals import InvalidRequestError, Violation, details_of
+from pairmill.rpc.refusals import InvalidRequestError, Violation, details_of
 from pairmill_standalone.cli.job_client import may_pass, pause_seconds
 from pairmill_standalone.cli.job_errors import DETAILS_KEY, KINDS, error_of, option_of
 

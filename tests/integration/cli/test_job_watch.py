@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from pairmill.errors import ConfigurationError, RetriableError
-from pairmill_gateway.rpc.ports import Caller, Role
+from pairmill.rpc.callers import Caller, Role
 from pairmill_protos.gateway.v1.job_service_pb2 import (
     BlockedUnit,
     Job,

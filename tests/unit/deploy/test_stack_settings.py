@@ -17,8 +17,8 @@ from deploy.local.settings import (
     service_env,
     write_command_env,
 )
-from pairmill_gateway.rpc.ports import Role
-from pairmill_gateway.rpc.tokens import parse_tokens, token_digest
+from pairmill.rpc.callers import Role
+from pairmill.rpc.tokens import parse_tokens, token_digest
 from pairmill_standalone.docs.settings import SERVICES
 from tests.unit.deploy.variables import problems_of
 

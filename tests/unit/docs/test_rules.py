@@ -8,10 +8,10 @@ from typing import Final, get_args
 import pytest
 
 from pairmill.reasons import outcome_name, reason_name
+from pairmill.rpc.metrics import CODES
 from pairmill.stage.observer import UnitEnding
 from pairmill.telemetry.endings import possible_endings
 from pairmill_gateway.metrics import STATES
-from pairmill_gateway.rpc.metrics import CODES
 from pairmill_protos.common.v1.outcome_pb2 import Outcome
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_standalone.docs.measures import all_measures

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pairmill.errors import ConfigurationError, RetriableError
+from pairmill.rpc.callers import Role
 from pairmill.stage.messages import failed_message
-from pairmill_gateway.rpc.ports import Page, Role, UnknownJobError, WrongStateError
+from pairmill_gateway.rpc.ports import Page, UnknownJobError, WrongStateError
 from pairmill_models.tiny import bundle_path
 from pairmill_protos.gateway.v1.job_service_pb2 import JobState, SubmitJobRequest
 from pairmill_protos.gateway.v1.unit_service_pb2 import UnitKey, UnitStanding

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import grpc
 
-from pairmill_gateway.rpc.calls import current_caller
+from pairmill.rpc.callers import Role
+from pairmill.rpc.calls import current_caller
+from pairmill.rpc.refusals import RefusedError
 from pairmill_gateway.rpc.paging import page_of, page_token
-from pairmill_gateway.rpc.ports import Audits, Role
-from pairmill_gateway.rpc.refusals import RefusedError
+from pairmill_gateway.rpc.ports import Audits
 from pairmill_gateway.rpc.requests import job_id_problems, refuse_if, stage_problems
 from pairmill_protos.gateway.v1.audit_service_pb2 import (
     GetFunnelRequest,

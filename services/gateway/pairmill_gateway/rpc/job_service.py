@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import grpc
 
-from pairmill_gateway.rpc.calls import current_call, current_caller
+from pairmill.rpc.calls import current_call, current_caller
 from pairmill_gateway.rpc.paging import page_of, page_token
 from pairmill_gateway.rpc.ports import Jobs
 from pairmill_gateway.rpc.requests import (

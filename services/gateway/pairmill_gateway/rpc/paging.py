@@ -8,8 +8,8 @@ import hashlib
 import hmac
 from typing import Final
 
+from pairmill.rpc.refusals import Violation
 from pairmill_gateway.rpc.ports import Page
-from pairmill_gateway.rpc.refusals import Violation
 
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 1000

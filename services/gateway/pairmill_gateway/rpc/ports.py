@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pairmill.errors import PairmillError
+from pairmill.rpc.callers import Caller
 from pairmill_protos.gateway.v1.audit_service_pb2 import (
     GetFunnelResponse,
     ListDeadLettersResponse,
@@ -18,23 +18,6 @@ from pairmill_protos.gateway.v1.audit_service_pb2 import (
 from pairmill_protos.gateway.v1.job_service_pb2 import Job, JobState, SubmitJobRequest
 from pairmill_protos.gateway.v1.unit_service_pb2 import UnitKey, UnitStanding
 from pairmill_protos.unit.v1.unit_pb2 import Stage
-
-
-class Role(enum.IntEnum):
-    """What a caller may do; each role may do what those before it may."""
-
-    READ = 1
-    OPERATE = 2
-    ADMIN = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who calls, as its token says."""
-
-    name: str
-    role: Role
-    tenant: str = "default"
 
 
 class UnknownJobError(PairmillError):

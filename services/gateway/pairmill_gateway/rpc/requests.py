@@ -11,7 +11,7 @@ from pairmill.errors import ConfigurationError
 from pairmill.jobspec.profiles import profile
 from pairmill.jobspec.settings import apply_settings
 from pairmill.jobspec.validate import validate
-from pairmill_gateway.rpc.refusals import MAX_VIOLATIONS, InvalidRequestError, Violation, violations_of
+from pairmill.rpc.refusals import MAX_VIOLATIONS, InvalidRequestError, Violation, violations_of
 from pairmill_protos.gateway.v1.job_service_pb2 import JobState, SubmitJobRequest
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import grpc
 
+from pairmill.rpc.refusals import Violation
 from pairmill_gateway.rpc.ports import Standings
-from pairmill_gateway.rpc.refusals import Violation
 from pairmill_gateway.rpc.requests import DIGEST_BYTES, MAX_UNITS, refuse_if
 from pairmill_protos.gateway.v1.unit_service_pb2 import GetStandingsRequest, GetStandingsResponse
 from pairmill_protos.gateway.v1.unit_service_pb2_grpc import UnitServiceServicer

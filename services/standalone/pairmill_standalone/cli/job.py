@@ -247,8 +247,8 @@ def token(
 
     Example: pairmill job token --name ci --role operate > ci.token
     """
-    from pairmill_gateway.rpc.ports import Role
-    from pairmill_gateway.rpc.tokens import entry_lines, new_token
+    from pairmill.rpc.callers import Role
+    from pairmill.rpc.tokens import entry_lines, new_token
 
     with errors_as_exits():
         if role.upper() not in Role.__members__:

@@ -22,10 +22,12 @@ _GENERATED: Final = "pairmill_protos"
 EVERY_SERVICE: Final = "every service"
 EVERY_STAGE: Final = "every stage"
 TRITON: Final = "Triton"
+RPC: Final = "every API"
 
 _LIBRARY_OWNERS: Final = (
     ("libs/pairmill/telemetry/process.py", EVERY_SERVICE),
     ("libs/pairmill/telemetry/health.py", EVERY_SERVICE),
+    ("libs/pairmill/rpc/", RPC),
     ("libs/pairmill_models/triton", TRITON),
     ("libs/", EVERY_STAGE),
 )

@@ -9,6 +9,7 @@ from typing import Final
 from pairmill_standalone.docs.measures import (
     EVERY_SERVICE,
     EVERY_STAGE,
+    RPC,
     TRITON,
     Measure,
     all_measures,
@@ -61,6 +62,7 @@ _OWNERS: Final[Mapping[str, str]] = {
     EVERY_STAGE: "Of crawler, planner, downloader, inference, scorer and finaliser. The gateway of a cluster \
 has those of bus and store too.",
     **dict.fromkeys(SERVICES, ""),
+    RPC: "Of services that answer calls.",
     TRITON: "Of inference processes that ask Triton.",
 }
 

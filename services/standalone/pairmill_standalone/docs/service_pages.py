@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 from typing import Final
 
-from pairmill_standalone.docs.measures import all_measures
+from pairmill_standalone.docs.measures import RPC, all_measures
 from pairmill_standalone.docs.metrics import measures_table
 from pairmill_standalone.docs.settings import SERVICES, SHARED, service_tables, shared_by
+
+CALLED: Final = ("gateway",)
+"""Services with an API, whose measures stand in their pages too."""
 
 _PAGE: Final = "../../docs"
 
@@ -43,7 +46,8 @@ def _settings(service: str) -> str:
 
 
 def _metrics(root: Path, service: str) -> str:
-    measures = [measure for measure in all_measures(root) if measure.owner == service]
+    owners = (service, RPC) if service in CALLED else (service,)
+    measures = [measure for measure in all_measures(root) if measure.owner in owners]
     shared = "every service" if service == "gateway" else "every stage"
     link = f"[{shared}]({_PAGE}/metrics.md#{shared.replace(' ', '-')})"
     if not measures:

@@ -19,6 +19,7 @@ from pairmill.bus.settings import KafkaConfig
 from pairmill.config import Variable, document
 from pairmill.jobspec.profiles import profile
 from pairmill.jobspec.settings import SETTABLE
+from pairmill.rpc.config import RpcConfig
 from pairmill.service import ServiceConfig
 from pairmill.store.settings import S3Config
 
@@ -48,12 +49,13 @@ class SharedSettings:
     @property
     def anchor(self) -> str:
         """The anchor of its heading."""
-        return self.title.lower()
+        return self.title.lower().replace(" ", "-")
 
 
 SHARED: Final[Mapping[str, SharedSettings]] = {
     "kafka": SharedSettings("Kafka", KafkaConfig),
     "s3": SharedSettings("S3", S3Config),
+    "rpc": SharedSettings("gRPC API", RpcConfig),
 }
 """By the name of the field that a service's configuration has for it."""
 JOB_PROTO: Final = "protos/pairmill/job/v1/job.proto"

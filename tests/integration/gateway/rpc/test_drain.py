@@ -11,7 +11,8 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from pairmill_gateway.rpc.server import SERVICES
+from pairmill.rpc.methods import services_of
+from pairmill_gateway.rpc.methods import METHODS
 from pairmill_protos.gateway.v1.job_service_pb2 import GetJobRequest, SubmitJobRequest, WatchJobRequest
 from pairmill_protos.gateway.v1.job_service_pb2_grpc import JobServiceStub
 from tests.fakes.processes import Child, wait_until
@@ -26,8 +27,8 @@ def status_of(channel: grpc.Channel, service: str = "") -> int:
 
 
 def test_health_is_known_by_service_and_needs_no_token(channel: grpc.Channel) -> None:
-    assert {service: status_of(channel, service) for service in ("", *SERVICES)} == dict.fromkeys(
-        ("", *SERVICES), SERVING
+    assert {service: status_of(channel, service) for service in ("", *services_of(METHODS))} == dict.fromkeys(
+        ("", *services_of(METHODS)), SERVING
     )
     with pytest.raises(grpc.RpcError) as caught:
         status_of(channel, "pairmill.gateway.v1.Other")

@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
+from pairmill.rpc.callers import Role
 from pairmill_gateway.rpc.methods import METHODS
-from pairmill_gateway.rpc.ports import Role
 from tests.fakes.reflection import Described, methods_of
 from tests.fakes.rpc import SECONDS, Served, callers, serving
 

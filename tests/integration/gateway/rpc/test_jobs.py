@@ -11,7 +11,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from pairmill.errors import ConfigurationError, CorruptObjectError, RetriableError
-from pairmill_gateway.rpc.ports import Role
+from pairmill.rpc.callers import Role
 from pairmill_protos.gateway.v1.audit_service_pb2 import (
     DeadLetter,
     GetFunnelRequest,

@@ -10,8 +10,8 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from pairmill_gateway.rpc.guard import PROBE_SECONDS
-from pairmill_gateway.rpc.ports import Role
+from pairmill.rpc.callers import Role
+from pairmill.rpc.guard import PROBE_SECONDS
 from pairmill_protos.gateway.v1.job_service_pb2 import (
     GetJobRequest,
     Job,

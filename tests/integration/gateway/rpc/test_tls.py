@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from pairmill.clock import SystemClock
 from pairmill.errors import ConfigurationError
-from pairmill_gateway.rpc.config import RpcTls
-from pairmill_gateway.rpc.server import Backends, RpcServer
+from pairmill.rpc.config import RpcTls
+from pairmill.rpc.server import RpcServer
+from pairmill_gateway.rpc.server import Backends, gateway_api
 from pairmill_protos.gateway.v1.job_service_pb2 import ListJobsRequest
 from pairmill_protos.gateway.v1.job_service_pb2_grpc import JobServiceStub
 from tests.fakes.jobs import FakeJobs
@@ -145,7 +146,7 @@ def test_what_cannot_be_served_safely_is_not_served(
     with pytest.raises(ConfigurationError, match=problem):
         RpcServer(
             config_of(tokens, **changes),
-            Backends(jobs=jobs, audits=jobs, standings=jobs),
+            gateway_api(Backends(jobs=jobs, audits=jobs, standings=jobs)),
             registry=CollectorRegistry(),
             clock=SystemClock(),
         )

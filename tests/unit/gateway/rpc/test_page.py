@@ -28,3 +28,9 @@ def test_every_method_says_its_role_in_its_schema() -> None:
     assert {name: role for role, name in re.findall(r"Role: (\w+)\.\n  rpc (\w+)", schemas)} == {
         name: method.role.name.lower() for name, method in own.items() if method.role
     }
+
+
+def test_h3_only_the_health_check_is_open_to_all() -> None:
+    assert [name for name, method in METHODS.items() if method.role is None] == [
+        "/grpc.health.v1.Health/Check"
+    ]

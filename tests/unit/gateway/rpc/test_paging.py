@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pairmill.rpc.refusals import Violation
 from pairmill_gateway.rpc.paging import page_of, page_token
 from pairmill_gateway.rpc.ports import Page
-from pairmill_gateway.rpc.refusals import Violation
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50)
 

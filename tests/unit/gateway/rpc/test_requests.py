@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pairmill_gateway.rpc.refusals import MAX_VIOLATIONS, InvalidRequestError
+from pairmill.rpc.refusals import MAX_VIOLATIONS, InvalidRequestError
 from pairmill_gateway.rpc.requests import (
     interval_problems,
     job_id_problems,

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from pairmill.clock import SystemClock
 from pairmill.errors import ConfigurationError
-from pairmill_gateway.rpc.config import RpcConfig
-from pairmill_gateway.rpc.server import Backends, RpcServer, api_server
+from pairmill.rpc.config import RpcConfig
+from pairmill.rpc.server import RpcServer
+from pairmill_gateway.rpc.server import Backends, api_server
 from tests.fakes.jobs import FakeJobs
 
 

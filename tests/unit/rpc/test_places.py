@@ -7,12 +7,12 @@ from contextlib import ExitStack
 import grpc
 import pytest
 
-from pairmill_gateway.rpc.calls import Call, request_id_of
-from pairmill_gateway.rpc.config import RpcConfig
-from pairmill_gateway.rpc.methods import METHODS
-from pairmill_gateway.rpc.places import Places, Shares, threads_of
-from pairmill_gateway.rpc.ports import Caller, Role
-from pairmill_gateway.rpc.refusals import RefusedError
+from pairmill.rpc.callers import Caller, Role
+from pairmill.rpc.calls import Call, request_id_of
+from pairmill.rpc.config import RpcConfig
+from pairmill.rpc.methods import READ, STANDARD_METHODS
+from pairmill.rpc.places import Places, Shares, threads_of
+from pairmill.rpc.refusals import RefusedError
 
 
 def call_of(name: str) -> Call:
@@ -69,6 +69,6 @@ def test_a_request_id_of_the_caller_is_kept() -> None:
 def test_h4_calls_streams_and_probes_have_threads_of_their_own() -> None:
     config = RpcConfig(threads=3, max_streams=4)
     shares = Shares.of(config)
-    kinds = {shares.for_method(method) for method in METHODS.values()}
+    kinds = {shares.for_method(method) for method in (READ, *STANDARD_METHODS.values())}
     assert kinds == {shares.calls, shares.streams, shares.probes}
     assert threads_of(config) == 3 + 4 + 16

@@ -12,8 +12,8 @@ from typing import Final
 
 import grpc
 
-from pairmill_gateway.rpc.ports import Caller
-from pairmill_gateway.rpc.refusals import RefusedError
+from pairmill.rpc.callers import Caller
+from pairmill.rpc.refusals import RefusedError
 
 REQUEST_ID: Final = "x-request-id"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -28,9 +28,9 @@ class Call:
     ended: threading.Event = field(default_factory=threading.Event)  # nobody waits for an answer any more
 
     def wait(self, seconds: float) -> None:
-        """Waits; raises UNAVAILABLE as soon as the caller has left or the gateway stops."""
+        """Waits; raises UNAVAILABLE as soon as the caller has left or the server stops."""
         if self.ended.wait(seconds):
-            raise RefusedError(grpc.StatusCode.UNAVAILABLE, "the gateway stops; call again")
+            raise RefusedError(grpc.StatusCode.UNAVAILABLE, "the server stops; call again")
 
 
 _CALL: ContextVar[Call] = ContextVar("call")

@@ -10,14 +10,14 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from pairmill_gateway.rpc.calls import current_call
-from pairmill_gateway.rpc.refusals import RefusedError
+from pairmill.rpc.calls import current_call
+from pairmill.rpc.refusals import RefusedError
 
 _LOOK_SECONDS: Final = 0.25
 
 
 class Health(health_pb2_grpc.HealthServicer):
-    """Says whether this gateway serves; all services stand and fall together. Thread-safe."""
+    """Says whether this server serves; all services stand and fall together. Thread-safe."""
 
     def __init__(self, services: Collection[str], ready: Callable[[], str | None]) -> None:
         """Takes the services, and a check that returns why calls cannot be answered now, or None."""

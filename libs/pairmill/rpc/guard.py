@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -11,9 +11,10 @@ import grpc
 import structlog
 
 from pairmill.clock import Clock
-from pairmill_gateway.rpc.calls import REQUEST_ID, Call, enter_call, request_id_of
-from pairmill_gateway.rpc.config import RpcConfig
-from pairmill_gateway.rpc.gates import (
+from pairmill.rpc.callers import Caller
+from pairmill.rpc.calls import REQUEST_ID, Call, enter_call, request_id_of
+from pairmill.rpc.config import RpcConfig
+from pairmill.rpc.gates import (
     bearer_token,
     check_deadline,
     check_role,
@@ -21,12 +22,11 @@ from pairmill_gateway.rpc.gates import (
     known_caller,
     plain_metadata,
 )
-from pairmill_gateway.rpc.methods import METHODS, Method
-from pairmill_gateway.rpc.metrics import RpcMetrics
-from pairmill_gateway.rpc.places import Shares
-from pairmill_gateway.rpc.ports import Caller
-from pairmill_gateway.rpc.refusals import DETAILS_KEY, RefusedError, details_of, refusal_of
-from pairmill_gateway.rpc.tokens import TokenBook
+from pairmill.rpc.methods import Method
+from pairmill.rpc.metrics import RpcMetrics
+from pairmill.rpc.places import Shares
+from pairmill.rpc.refusals import DETAILS_KEY, Codes, RefusedError, details_of, refusal_of
+from pairmill.rpc.tokens import TokenBook
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +46,19 @@ class Guard(grpc.ServerInterceptor):
     """
 
     def __init__(
-        self, config: RpcConfig, tokens: TokenBook, shares: Shares, metrics: RpcMetrics, clock: Clock
+        self,
+        config: RpcConfig,
+        methods: Mapping[str, Method],
+        codes: Codes,
+        *,
+        tokens: TokenBook,
+        shares: Shares,
+        metrics: RpcMetrics,
+        clock: Clock,
     ) -> None:
         self._config = config
+        self._methods = methods
+        self._codes = codes
         self._tokens = tokens
         self._shares = shares
         self._metrics = metrics
@@ -94,15 +104,16 @@ class Guard(grpc.ServerInterceptor):
                 code = grpc.StatusCode.CANCELLED
                 raise
             except Exception as error:  # noqa: BLE001 - a boundary: it answers
-                code = _code(error, context)
-                _refuse(refusal_of(error), error, context)
+                refusal = refusal_of(error, self._codes)
+                code = refusal.code if context.is_active() else grpc.StatusCode.CANCELLED
+                _refuse(refusal, error, context)
             finally:
                 self._metrics.ended(
-                    name if name in METHODS else "other", code, self._clock.monotonic() - started
+                    name if name in self._methods else "other", code, self._clock.monotonic() - started
                 )
 
     def _admit(self, name: str, metadata: Any, context: grpc.ServicerContext) -> tuple[Method, Caller | None]:
-        method = METHODS.get(name)
+        method = self._methods.get(name)
         if method is not None and method.role is None:
             return method, None
         caller = known_caller(self._tokens.caller_of(bearer_token(metadata)))
@@ -153,10 +164,6 @@ def _parsed(read: Callable[[bytes], Any], request: bytes) -> Any:
         raise RefusedError(
             grpc.StatusCode.INVALID_ARGUMENT, "the request is no message of this method"
         ) from error
-
-
-def _code(error: Exception, context: grpc.ServicerContext) -> grpc.StatusCode:
-    return refusal_of(error).code if context.is_active() else grpc.StatusCode.CANCELLED
 
 
 def _refuse(refusal: RefusedError, error: Exception, context: grpc.ServicerContext) -> None:

@@ -18,7 +18,7 @@ import structlog
 
 from pairmill.clock import Clock
 from pairmill.errors import ConfigurationError
-from pairmill_gateway.rpc.ports import Caller, Role
+from pairmill.rpc.callers import Caller, Role
 
 TOKEN_PREFIX: Final = "pmt_"  # noqa: S105 - what tokens begin with, for scanners that look for leaks
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")

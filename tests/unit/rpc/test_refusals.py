@@ -10,11 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pairmill.errors import ConfigurationError, NoSpaceError, PairmillError
-from pairmill_gateway.rpc.ports import UnknownJobError, WrongStateError
-from pairmill_gateway.rpc.refusals import (
+from pairmill.errors import ConfigurationError, CorruptObjectError, NoSpaceError, PairmillError
+from pairmill.rpc.refusals import (
     BAD_REQUEST_URL,
-    CODES,
+    COMMON_CODES,
     INTERNAL_TEXT,
     MAX_VIOLATIONS,
     InvalidRequestError,
@@ -45,8 +44,7 @@ def test_every_error_of_ours_has_a_status(kind: type[PairmillError]) -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (UnknownJobError("x"), grpc.StatusCode.NOT_FOUND),
-        (WrongStateError("x"), grpc.StatusCode.FAILED_PRECONDITION),
+        (CorruptObjectError("x"), grpc.StatusCode.DATA_LOSS),
         (NoSpaceError("x"), grpc.StatusCode.RESOURCE_EXHAUSTED),
     ],
 )
@@ -55,7 +53,7 @@ def test_what_a_caller_can_act_on_has_a_status_of_its_own(error: Exception, code
 
 
 def test_the_most_specific_kinds_come_first() -> None:
-    kinds = [kind for kind, _ in CODES]
+    kinds = [kind for kind, _ in COMMON_CODES]
     for place, kind in enumerate(kinds):
         assert not any(issubclass(kind, before) for before in kinds[:place]), kind
 
@@ -122,5 +120,5 @@ def test_h2_what_is_told_of_any_request_fits_into_metadata(violations: list[Viol
 
 
 def test_h2_a_long_text_is_cut() -> None:
-    refusal = refusal_of(WrongStateError("x" * 100_000))
+    refusal = refusal_of(NoSpaceError("x" * 100_000))
     assert len(refusal.message) < 1000

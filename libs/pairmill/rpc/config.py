@@ -1,4 +1,4 @@
-"""How the gateway's API listens, and what it allows."""
+"""How a gRPC API listens, and what it allows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RpcConfig:
     max_streams: int = 100  # streams open at once; each has a thread
     max_streams_per_caller: int = 20  # streams of one token open at once
     max_calls_per_connection: int = 100  # calls open at once on one connection
-    max_connection_age_seconds: float = 1800.0  # then clients connect anew, perhaps to another gateway
+    max_connection_age_seconds: float = 1800.0  # then clients connect anew, perhaps to another replica
     linger_seconds: float = 1.0  # how long calls are still taken after health says NOT_SERVING
     drain_seconds: float = 10.0  # how long calls at work may take then
 

@@ -1,11 +1,11 @@
-"""From our errors to gRPC status codes: the one table (most specific first), and what clients are told."""
+"""From our errors to gRPC status codes, and what clients are told of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -20,12 +20,11 @@ from pairmill.errors import (
     PairmillError,
     RetriableError,
 )
-from pairmill_gateway.rpc.ports import UnknownJobError, WrongStateError
 from pairmill_protos.gateway.v1.error_details_pb2 import BadRequest, ErrorStatus, FieldViolation
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 BAD_REQUEST_URL: Final = "type.googleapis.com/google.rpc.BadRequest"
-INTERNAL_TEXT: Final = "the gateway failed; its log has the request's id"
+INTERNAL_TEXT: Final = "the server failed; its log has the request's id"
 MAX_VIOLATIONS: Final = 20
 
 _MAX_TEXT_BYTES: Final = 500
@@ -67,9 +66,10 @@ class InvalidRequestError(RefusedError):
         super().__init__(grpc.StatusCode.INVALID_ARGUMENT, _cut(text), shown)
 
 
-CODES: Final[tuple[tuple[type[PairmillError], grpc.StatusCode], ...]] = (
-    (UnknownJobError, grpc.StatusCode.NOT_FOUND),
-    (WrongStateError, grpc.StatusCode.FAILED_PRECONDITION),
+Codes: TypeAlias = tuple[tuple[type[PairmillError], grpc.StatusCode], ...]
+"""From kinds of errors to status codes, the most specific first."""
+
+COMMON_CODES: Final[Codes] = (
     (ConfigurationError, grpc.StatusCode.INVALID_ARGUMENT),
     (NoSpaceError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (RetriableError, grpc.StatusCode.UNAVAILABLE),
@@ -78,14 +78,14 @@ CODES: Final[tuple[tuple[type[PairmillError], grpc.StatusCode], ...]] = (
     (ObjectMissingError, grpc.StatusCode.DATA_LOSS),
     (InvalidRecordError, grpc.StatusCode.DATA_LOSS),
 )
-"""What our errors are to a caller. All else is a bug: INTERNAL, and its text stays in the log."""
+"""What the errors of libs are to a caller; a service puts its own before them."""
 
 
-def refusal_of(error: Exception) -> RefusedError:
-    """Returns what the caller is told of an error."""
+def refusal_of(error: Exception, codes: Codes = COMMON_CODES) -> RefusedError:
+    """Returns what the caller is told of an error; of one that is not in the table only that it is a bug."""
     if isinstance(error, RefusedError):
         return error
-    for kind, code in CODES:
+    for kind, code in codes:
         if isinstance(error, kind):
             if code is grpc.StatusCode.INVALID_ARGUMENT:
                 return InvalidRequestError(violations_of(str(error)))

@@ -10,7 +10,7 @@ import grpc
 import structlog
 
 from pairmill.errors import ConfigurationError
-from pairmill_gateway.rpc.config import RpcTls
+from pairmill.rpc.config import RpcTls
 
 log = structlog.get_logger(__name__)
 

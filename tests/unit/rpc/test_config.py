@@ -8,7 +8,7 @@ import pytest
 
 from pairmill.config import read_config
 from pairmill.errors import ConfigurationError
-from pairmill_gateway.rpc.config import RpcConfig, is_loopback, split_address
+from pairmill.rpc.config import RpcConfig, is_loopback, split_address
 
 
 def test_the_environment_sets_every_field() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from pairmill_gateway.rpc.config import RpcConfig
-from pairmill_gateway.rpc.gates import (
+from pairmill.rpc.callers import Caller, Role
+from pairmill.rpc.config import RpcConfig
+from pairmill.rpc.gates import (
     bearer_token,
     check_deadline,
     check_role,
@@ -14,9 +15,8 @@ from pairmill_gateway.rpc.gates import (
     known_caller,
     plain_metadata,
 )
-from pairmill_gateway.rpc.methods import METHODS, Method
-from pairmill_gateway.rpc.ports import Caller, Role
-from pairmill_gateway.rpc.refusals import RefusedError
+from pairmill.rpc.methods import STANDARD_METHODS, Method
+from pairmill.rpc.refusals import RefusedError
 
 CONFIG = RpcConfig(max_deadline_seconds=60.0, max_watch_seconds=3600.0, max_message_bytes=1000)
 CALL = Method(role=Role.OPERATE, max_bytes=10)
@@ -88,7 +88,7 @@ def test_h2_a_request_too_large_for_its_method_is_refused(size: int, method: Met
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_only_the_health_check_is_open_to_all() -> None:
-    assert [name for name, method in METHODS.items() if method.role is None] == [
+def test_of_the_standard_methods_only_the_health_check_is_open_to_all() -> None:
+    assert [name for name, method in STANDARD_METHODS.items() if method.role is None] == [
         "/grpc.health.v1.Health/Check"
     ]

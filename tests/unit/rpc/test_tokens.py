@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pairmill.errors import ConfigurationError
-from pairmill_gateway.rpc.ports import Caller, Role
-from pairmill_gateway.rpc.tokens import (
+from pairmill.rpc.callers import Caller, Role
+from pairmill.rpc.tokens import (
     TokenBook,
     entry_lines,
     find_caller,

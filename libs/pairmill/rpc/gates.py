@@ -7,10 +7,10 @@ from typing import Final
 
 import grpc
 
-from pairmill_gateway.rpc.config import RpcConfig
-from pairmill_gateway.rpc.methods import Method
-from pairmill_gateway.rpc.ports import Caller
-from pairmill_gateway.rpc.refusals import InvalidRequestError, RefusedError, Violation
+from pairmill.rpc.callers import Caller
+from pairmill.rpc.config import RpcConfig
+from pairmill.rpc.methods import Method
+from pairmill.rpc.refusals import InvalidRequestError, RefusedError, Violation
 
 _BEARER: Final = "bearer "
 _ROUNDING_SECONDS: Final = 1.0

@@ -11,10 +11,10 @@ from typing import Final, Self
 
 import grpc
 
-from pairmill_gateway.rpc.calls import Call
-from pairmill_gateway.rpc.config import RpcConfig
-from pairmill_gateway.rpc.methods import Method
-from pairmill_gateway.rpc.refusals import RefusedError
+from pairmill.rpc.calls import Call
+from pairmill.rpc.config import RpcConfig
+from pairmill.rpc.methods import Method
+from pairmill.rpc.refusals import RefusedError
 
 MAX_PROBES: Final = 16
 """Health checks at once; who asks has no name, so they have no share of the rest."""
@@ -63,7 +63,7 @@ class Places:
 
     def _check(self, name: str) -> None:
         if self._ending:
-            raise RefusedError(grpc.StatusCode.UNAVAILABLE, "the gateway stops; call again")
+            raise RefusedError(grpc.StatusCode.UNAVAILABLE, "the server stops; call again")
         if len(self._taken) >= self._most:
             problem = f"{self._most} {self._what} are open, no more are served"
         elif self._by_caller[name] >= self._most_per_caller:
