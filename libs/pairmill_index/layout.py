@@ -12,6 +12,7 @@ from pairmill_index.manifest import Modality
 FOLDER: Final = "index"
 CURRENT: Final = "index/current.json"  # names the version that serves; written last
 ROWS: Final = "rows.arrow"
+IDS: Final = "ids.npy"
 
 
 def version_key(version: str) -> str:
@@ -20,7 +21,7 @@ def version_key(version: str) -> str:
 
 
 def removed_key(digest: str) -> str:
-    """Returns the key of a list of removed ids, sorted `(n,)` of `u8,u8`."""
+    """Returns the key of a list of removed ids, sorted, `(n, 2) <u8`."""
     return f"{FOLDER}/removed/{digest}.npy"
 
 
@@ -32,6 +33,11 @@ def segment_prefix(segment_id: str) -> str:
 def rows_key(segment_id: str) -> str:
     """Returns the key of a segment's table of samples, an Arrow file without compression."""
     return segment_prefix(segment_id) + ROWS
+
+
+def ids_key(segment_id: str) -> str:
+    """Returns the key of a segment's ids, `(2, rows) <u8`: the high words of all, then the low ones."""
+    return segment_prefix(segment_id) + IDS
 
 
 def vectors_key(segment_id: str, modality: Modality) -> str:

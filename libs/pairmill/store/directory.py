@@ -56,6 +56,11 @@ class DirectoryStore:
         """Returns the folder, for messages."""
         return str(self._root)
 
+    @property
+    def root(self) -> Path:
+        """The folder that holds the objects, each a file named by its key."""
+        return self._root
+
     def put(self, key: str, data: bytes) -> ObjectInfo:
         """Stores bytes; durable on return."""
         with self._writing(key) as (file, temporary):

@@ -39,6 +39,16 @@ class ScopedStore:
         """Returns where it is, for messages."""
         return f"{self._store}/{self._folder}".rstrip("/")
 
+    @property
+    def outer(self) -> ObjectStore:
+        """The store behind."""
+        return self._store
+
+    @property
+    def folder(self) -> str:
+        """The folder in the store behind, without a slash at the end."""
+        return self._folder.rstrip("/")
+
     def put(self, key: str, data: bytes) -> ObjectInfo:
         """Stores bytes; durable on return."""
         return self._own(self._store.put(self._key(key), data))

@@ -1,0 +1,13 @@
+"""What goes wrong with an index."""
+
+from __future__ import annotations
+
+from pairmill.errors import ConfigurationError, PairmillError
+
+
+class NoIndexError(ConfigurationError):
+    """The dataset has no index."""
+
+
+class IndexRefusedError(PairmillError):
+    """A new version finds too little; it was not published and the one before keeps serving."""

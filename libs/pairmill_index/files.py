@@ -1,0 +1,85 @@
+"""An index's files on this machine, where they lie or copied, each compared with its digest once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pairmill.errors import CorruptObjectError
+from pairmill.store.local import folder_of
+from pairmill.store.port import ObjectStore
+from pairmill_index.manifest import IndexFile
+
+_VERIFIED: Final = "verified.json"
+_BLOCK: Final = 1 << 20
+
+
+class _Stamp(msgspec.Struct, frozen=True):
+    """What identifies a file whose bytes were compared with its digest."""
+
+    sha256: str
+    size: int
+    changed_ns: int
+    inode: int
+
+
+class LocalFiles:
+    """Gives an index's files as local ones. Not thread-safe.
+
+    Files of a store that is a folder stay where they are; those of others are copied into `folder`. What was
+    compared with its digest is noted there, so that opening again reads nothing twice.
+    """
+
+    def __init__(self, store: ObjectStore, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+        self._place = folder_of(store)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._stamps = self._noted()
+
+    def local(self, file: IndexFile) -> Path:
+        """Returns where a file lies; raises CorruptObjectError, naming it, unless it is as it was written."""
+        path = (self._place or self._folder) / file.path
+        if self._place is None and not self._is_verified(path, file):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._store.fetch(file.path, path, sha256=bytes.fromhex(file.sha256))
+        elif not self._is_verified(path, file):
+            _compare(path, file)
+        self._stamps[file.path] = _stamp(path, file.sha256)
+        return path
+
+    def note(self) -> None:
+        """Notes what was compared."""
+        partial = self._folder / f".{_VERIFIED}-{os.getpid()}"
+        partial.write_bytes(msgspec.json.encode(self._stamps))
+        partial.replace(self._folder / _VERIFIED)
+
+    def _is_verified(self, path: Path, file: IndexFile) -> bool:
+        return path.is_file() and self._stamps.get(file.path) == _stamp(path, file.sha256)
+
+    def _noted(self) -> dict[str, _Stamp]:
+        try:
+            return msgspec.json.decode((self._folder / _VERIFIED).read_bytes(), type=dict[str, _Stamp])
+        except (OSError, msgspec.DecodeError):
+            return {}
+
+
+def _stamp(path: Path, sha256: str) -> _Stamp:
+    found = path.stat()
+    return _Stamp(sha256, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def _compare(path: Path, file: IndexFile) -> None:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as opened:
+            while block := opened.read(_BLOCK):
+                digest.update(block)
+    except FileNotFoundError as error:
+        raise CorruptObjectError(f"{file.path}: the file is not there") from error
+    if digest.hexdigest() != file.sha256:
+        raise CorruptObjectError(f"{file.path} does not have the checksum it was written with")
