@@ -54,6 +54,14 @@ def consume_count(consumer: Consumer, count: int) -> list[Message]:
     return consume(consumer, lambda came: len(came) >= count)
 
 
+def assert_soon(condition: Callable[[], bool]) -> None:
+    """Fails if a condition does not come about."""
+    deadline, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        pause.wait(0.05)
+
+
 def settle(consumers: Sequence[Consumer], owned: Callable[[], bool]) -> None:
     """Lets members poll until they own what they should."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -279,6 +287,19 @@ class BusContract:
             settle([silent, consumer], lambda: len(silent.assignment()) == 2)
             assert consumer.assignment() | silent.assignment() == ALL
         silent.close()
+
+    def test_u17_a_group_has_members_while_somebody_polls(self, bus: Broker) -> None:
+        assert not bus.has_members(GROUP)
+        with bus.consumer(group=GROUP, topics=[TOPIC], member="a") as consumer:
+            settle([consumer], lambda: len(consumer.assignment()) == PARTITIONS)
+            assert bus.has_members(GROUP)
+            assert not bus.has_members("another")
+        assert_soon(lambda: not bus.has_members(GROUP))
+
+    def test_u17_a_silent_member_is_none(self, bus: Broker) -> None:
+        with bus.consumer(group=GROUP, topics=[TOPIC], member="a") as consumer:
+            settle([consumer], lambda: len(consumer.assignment()) == PARTITIONS)
+            assert_soon(lambda: not bus.has_members(GROUP))
 
     def test_a_member_that_comes_back_takes_its_old_place(self, bus: Broker) -> None:
         with bus.consumer(group=GROUP, topics=[TOPIC], member="b") as other:

@@ -94,6 +94,10 @@ class MemoryBus(AbstractContextManager["MemoryBus"]):
         self.ping()
         return self.offsets.get((group, source))
 
+    def has_members(self, group: str) -> bool:
+        self.ping()
+        return bool(set(self.members[group]) - set(self.silent(group, time.monotonic())))
+
     def topic_epoch(self, topic: str) -> str:
         self.ping()
         return self._topics[topic][1] if topic in self._topics else ""

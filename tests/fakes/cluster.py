@@ -97,6 +97,7 @@ class Cluster:
         bus: Bus | None = None,
         checkpoints: Checkpoints | None = None,
         sweep_again_seconds: float = 86_400.0,
+        absent_after_seconds: float = 1800.0,
     ) -> Gateway:
         """Returns a gateway as it is after a start."""
         bus = bus or self.bus
@@ -112,7 +113,12 @@ class Cluster:
         )
         book, running, statuses = Book(bus), RunningJobs(), LastStatuses()
         loop = JobsLoop(
-            JobsLoopSettings(member="gateway-0", poll_seconds=0.01, sweep_again_seconds=sweep_again_seconds),
+            JobsLoopSettings(
+                member="gateway-0",
+                poll_seconds=0.01,
+                sweep_again_seconds=sweep_again_seconds,
+                absent_after_seconds=absent_after_seconds,
+            ),
             bus=bus,
             book=book,
             running=running,

@@ -102,6 +102,10 @@ class KafkaBus:
         """Returns the group's committed offset, or None."""
         return self._metadata.committed(group, [source]).get(source)
 
+    def has_members(self, group: str) -> bool:
+        """Returns whether the broker counts anybody as a member of a group."""
+        return bool(self._metadata.members(group))
+
     def topic_epoch(self, topic: str) -> str:
         """Returns the topic's id."""
         return self._metadata.epoch(topic)

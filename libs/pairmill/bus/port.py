@@ -127,6 +127,10 @@ class Bus(AbstractContextManager["Bus"], Protocol):
         """Returns the group's committed offset, or None if it has none."""
         ...
 
+    def has_members(self, group: str) -> bool:
+        """Returns whether a group has a member that was not silent for too long."""
+        ...
+
     def topic_epoch(self, topic: str) -> str:
         """Returns a name that changes when a topic is deleted and made anew (U5)."""
         ...

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from pairmill.bus.local_disk import refuse_network_disk
 from pairmill.bus.port import Message, Outgoing, TopicPartition
-from pairmill.bus.sqlite_consumer import SqliteConsumer
+from pairmill.bus.sqlite_consumer import SqliteConsumer, boot_seconds
 from pairmill.bus.sqlite_file import connect, create_tables, transaction, translated
 from pairmill.bus.sqlite_rows import READ, encode_headers, message_of
 from pairmill.errors import ConfigurationError
@@ -118,6 +118,16 @@ class SqliteBus:
             (group, source.topic, source.partition),
         )
         return int(rows[0][0]) if rows else None
+
+    def has_members(self, group: str) -> bool:
+        """Returns whether a group has a member whose lease has not run out."""
+        now, lease = boot_seconds(), self._session_seconds
+        return bool(
+            self._query(
+                "SELECT 1 FROM members WHERE name = ? AND seen_at BETWEEN ? AND ? LIMIT 1",
+                (group, now - lease, now + lease),
+            )
+        )
 
     def topic_epoch(self, topic: str) -> str:
         """Returns a name drawn when the topic was made."""

@@ -56,7 +56,7 @@ class SqliteConsumer:
         self._news = _NEWS.format(topics=", ".join("?" * len(topics)))
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # the one that a signal handler may use
         self._rest_seconds = _FIRST_REST_SECONDS
-        self._incarnation = f"{int(_boot_seconds() * 1e6):020d}-{secrets.token_hex(4)}"  # later is greater
+        self._incarnation = f"{int(boot_seconds() * 1e6):020d}-{secrets.token_hex(4)}"  # later is greater
         self._generation = -1
         self._owned: frozenset[TopicPartition] = frozenset()
         self._paused: frozenset[TopicPartition] = frozenset()
@@ -175,7 +175,7 @@ class SqliteConsumer:
     # Membership
 
     def _keep_membership(self) -> None:
-        now = _boot_seconds()
+        now = boot_seconds()
         beats = now - self._beat_at >= self._session_seconds / 4
         if beats:
             with transaction(self._connection):
@@ -220,7 +220,7 @@ class SqliteConsumer:
     def _rejoin(self) -> None:
         """Takes the assignment of the current generation; all positions start at the committed offsets."""
         with transaction(self._connection):
-            self._heartbeat(_boot_seconds())
+            self._heartbeat(boot_seconds())
             self._generation = self._stored_generation()
             members = {
                 member: json.loads(topics)
@@ -278,6 +278,6 @@ class SqliteConsumer:
         return messages
 
 
-def _boot_seconds() -> float:
-    """The clock that all processes of the machine share and that goes on while it sleeps."""
+def boot_seconds() -> float:
+    """Returns the clock that all processes of the machine share and that goes on while it sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -112,6 +112,10 @@ class MeasuredBus:
         """Returns the group's committed offset."""
         return self._behind.committed(group, source)
 
+    def has_members(self, group: str) -> bool:
+        """Returns whether a group has a member."""
+        return self._behind.has_members(group)
+
     def topic_epoch(self, topic: str) -> str:
         """Returns a name that changes when a topic is made anew."""
         return self._behind.topic_epoch(topic)

@@ -13,6 +13,7 @@ from pairmill.errors import RetriableError
 from pairmill.ledger.follower import JobFollower
 from pairmill.ledger.walk import JobState as WalkState
 from pairmill.stage.breaker import Backoff
+from pairmill_gateway.attendance import Attendance, absence_of, needed_groups
 from pairmill_gateway.book import JobEntry
 from pairmill_gateway.conductor import Conductor, Means
 from pairmill_gateway.driver import SIGNS_SECONDS, is_over, rows_again
@@ -23,7 +24,6 @@ from pairmill_gateway.status import JobStatus, status_of
 
 log = structlog.get_logger(__name__)
 
-BLOCKED: Final = "blocked"
 HOLD_SECONDS: Final = 5.0
 """For how long an answer waits for a job whose turn it is."""
 
@@ -38,13 +38,15 @@ class ClusterJob:
     The loop's thread calls `turn`, the API's threads ask; `held` keeps them apart.
     """
 
-    def __init__(self, entry: JobEntry, means: Means, bus: JobBus) -> None:
+    def __init__(self, entry: JobEntry, means: Means, bus: JobBus, attendance: Attendance) -> None:
         """`means.bus` is `bus`, `means.store` that of the job's dataset."""
         self.entry = entry
         self.trouble = ""  # why the job cannot be followed
         self.has_caught_up = False
+        self.groups: frozenset[str] = frozenset()  # that have open units of it to work on
         self._means = means
         self._bus = bus
+        self._attendance = attendance
         self._lock = threading.Lock()
         self._backoff = Backoff(means.clock)
         self._follower: JobFollower | None = None
@@ -129,6 +131,7 @@ class ClusterJob:
             self.has_caught_up |= not self._bus.cut_short  # afterwards it is behind by a turn at most
             self._hear_signs(follower, conductor)
             conductor.note()
+            self.groups = frozenset(needed_groups(follower.walk).values())
             self.open_since.note(follower.walk)
             self.rates.sample(follower.walk, self._means.clock.monotonic())
             handed_out = conductor.act(resumed_after=entry.resumed_after) if self.has_caught_up else 0
@@ -146,10 +149,15 @@ class ClusterJob:
 
     def status_of(self, follower: JobFollower) -> JobStatus:
         """Returns how far the job is, to whoever holds its follower."""
-        blocked = self.blocked(follower)
-        state = BLOCKED if blocked else follower.walk.state.value
         waiting = self._conductor.waves_waiting if self._conductor is not None else 0
-        return status_of(follower, state, waiting, blocked, self._rows_again)
+        return status_of(
+            follower,
+            follower.walk.state.value,
+            waiting,
+            self.blocked(follower),
+            self._rows_again,
+            absence_of(follower.walk, self._attendance),
+        )
 
     def blocked(self, follower: JobFollower) -> tuple[str, str] | None:
         """Returns the unit that holds the job up, and its last error."""

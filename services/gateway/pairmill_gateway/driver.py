@@ -75,8 +75,8 @@ class JobDriver:
     def status(self) -> JobStatus:
         """The job's status as of the last step."""
         walk = self._follower.walk
-        blocked = walk.blocked(after=self._resumed_after)
-        state = self.ended.state if self.ended else "blocked" if blocked else walk.state.value
+        blocked = None if self.ended else walk.blocked(after=self._resumed_after)
+        state = self.ended.state if self.ended else walk.state.value
         return status_of(self._follower, state, self._conductor.waves_waiting, blocked, self._again)
 
     def step(self) -> bool:

@@ -101,6 +101,10 @@ class JobBus(AbstractContextManager["Bus"]):
         """Passes on."""
         return self._bus.committed(group, source)
 
+    def has_members(self, group: str) -> bool:
+        """Passes on."""
+        return self._bus.has_members(group)
+
     def topic_epoch(self, topic: str) -> str:
         """Returns the name of a topic's life, as of a moment after all that was read and published."""
         if topic not in self._epochs:

@@ -112,7 +112,7 @@ class JobDesk:
             is_blocked = job.blocked(follower) is not None
             place = follower.last_place()
         if not is_blocked:
-            raise WrongStateError(f"job {job_id} is not blocked; there is nothing to resume")
+            raise WrongStateError(f"job {job_id} is not blocked by a unit; there is nothing to resume")
         bus = self._desk.bus
         bus.publish([resumed_message(bus, JobResumed(job_id=job_id, ledger_offset=place))])
         self._desk.book.catch_up()

@@ -16,6 +16,7 @@ from pairmill.errors import RetriableError
 from pairmill.stage.checkpoints import Checkpoints
 from pairmill.stage.outage import Outage
 from pairmill.units import LEDGER_TOPIC
+from pairmill_gateway.attendance import Attendance
 from pairmill_gateway.book import Book, JobEntry
 from pairmill_gateway.chores import Chores
 from pairmill_gateway.cluster_job import ClusterJob
@@ -58,6 +59,7 @@ class JobsLoopSettings:
     member: str
     poll_seconds: float = 0.25  # longest pause between two looks at the ledger
     sweep_again_seconds: float = 86_400.0  # after a job's end, for what stages wrote late (U4)
+    absent_after_seconds: float = 1800.0  # without members of a group, before its jobs are blocked (U17)
     chores_at_once: int = 2
 
 
@@ -85,6 +87,7 @@ class JobsLoop:
         self._sink = sink
         self._checkpoints = checkpoints
         self._pages = SharedPages(bus)
+        self._attendance = Attendance(bus, clock, settings.absent_after_seconds)
         self._chores = Chores(clock, settings.chores_at_once)
         self._outage = Outage(clock)
         self._owned: frozenset[int] = frozenset()  # partitions of the ledger
@@ -160,6 +163,7 @@ class JobsLoop:
         entries = self._book.entries()
         self._take_up([entry for entry in entries if entry.is_running])
         happened = [self._turn_of(job) for job in self._running.jobs()]
+        self._attendance.look(frozenset(group for job in self._running.jobs() for group in job.groups))
         self._share_out()
         ended = self._chores.collect()
         for entry in entries:
@@ -173,7 +177,7 @@ class JobsLoop:
         for entry in entries:
             if entry.job_id not in self._running:
                 bus = JobBus(self._bus, self._pages, entry.admitted.ledger_offset)
-                self._running.add(ClusterJob(entry, self._workshop.means(entry, bus), bus))
+                self._running.add(ClusterJob(entry, self._workshop.means(entry, bus), bus, self._attendance))
         for job in self._running.keep_only({entry.job_id for entry in entries}):
             self._show_end(job)
         self._running.is_open = True
@@ -245,7 +249,7 @@ class JobsLoop:
     def _show_end(self, job: ClusterJob) -> None:
         entry, status = self._book.get(job.job_id), job.last_status
         if entry is not None and entry.ended is not None and status is not None:
-            self._sink.show(replace(status, state=entry.ended.state, blocked=""))
+            self._sink.show(replace(status, state=entry.ended.state, blocked="", blocked_group=""))
 
     def _note_outage(self, error: RetriableError) -> None:
         self._outage.note(error)

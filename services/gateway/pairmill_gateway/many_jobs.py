@@ -104,6 +104,7 @@ def _loop(config: ClusterConfig, desk: Desk, registry: CollectorRegistry) -> Job
         JobsLoopSettings(
             member=member_name(config.member),
             poll_seconds=config.poll_seconds,
+            absent_after_seconds=config.absent_after_seconds,
             sweep_again_seconds=config.sweep_again_seconds,
             chores_at_once=config.chores_at_once,
         ),

@@ -9,8 +9,11 @@ from typing import Final
 from pairmill.ledger.follower import JobFollower
 from pairmill.ledger.walk import Closing, Walk
 from pairmill.reasons import outcome_name, reason_name
+from pairmill_gateway.attendance import Absence
 from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
 from pairmill_protos.unit.v1.unit_pb2 import Stage
+
+BLOCKED: Final = "blocked"
 
 CANDIDATE_STAGES: Final = (Stage.STAGE_DOWNLOAD, Stage.STAGE_EMBED, Stage.STAGE_SCORE)
 """Stages whose units hold candidates."""
@@ -30,7 +33,8 @@ class JobStatus:
     passed: int  # candidates that met the thresholds so far
     waves: int
     waves_waiting: int
-    blocked: str
+    blocked: str  # what holds the job up: a unit and its error, or that nobody is there for its version
+    blocked_group: str  # the consumer group that has no member, where it is that (U17)
     why: str  # what the job already lacks for being complete
     counts: dict[str, int]
 
@@ -40,17 +44,23 @@ class JobStatus:
 
 
 def status_of(
-    follower: JobFollower, state: str, waves_waiting: int, blocked: tuple[str, str] | None, again: int
+    follower: JobFollower,
+    state: str,
+    waves_waiting: int,
+    blocked: tuple[str, str] | None,
+    again: int,
+    absence: Absence | None = None,
 ) -> JobStatus:
     """Returns the status that the walk shows now.
 
-    `blocked` is the unit that holds the job up, `again` the number of candidates that a repair started
-    from.
+    `blocked` is the unit that holds the job up, `absence` the group that is away otherwise, `again` the
+    number of candidates that a repair started from.
     """
     walk = follower.walk
+    absence = None if blocked else absence
     return JobStatus(
         job_id=follower.root.spec.job_id,
-        state=state,
+        state=BLOCKED if blocked or absence else state,
         units_open=walk.open_count,
         units_closed=sum(walk.closings.values()),
         candidates=again + _rows(walk, Stage.STAGE_PLAN, Outcome.OUTCOME_PASSED),
@@ -64,7 +74,8 @@ def status_of(
         passed=_rows(walk, Stage.STAGE_SCORE, Outcome.OUTCOME_KEPT),
         waves=follower.root.waves,
         waves_waiting=waves_waiting,
-        blocked=f"{blocked[0]}: {blocked[1]}" if blocked else "",
+        blocked=f"{blocked[0]}: {blocked[1]}" if blocked else absence.error if absence else "",
+        blocked_group=absence.group if absence else "",
         why="; ".join(incomplete_reasons(walk)),
         counts={_label(*key): rows for key, rows in sorted(walk.tally.items())},
     )

@@ -81,7 +81,9 @@ def with_status(job: Job, status: JobStatus) -> Job:
     """Returns the job in the state that the walk shows."""
     job.state = state_of(status.state)
     job.lacks[:] = [reason for reason in status.why.split("; ") if reason]
-    if status.blocked:
+    if status.blocked_group:
+        job.blocked.CopyFrom(BlockedUnit(group=status.blocked_group, error=status.blocked))
+    elif status.blocked:
         unit_id, _, error = status.blocked.partition(": ")
         job.blocked.CopyFrom(BlockedUnit(unit_id=unit_id, error=error))
     return job

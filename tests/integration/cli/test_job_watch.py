@@ -27,7 +27,8 @@ from pairmill_protos.gateway.v1.job_service_pb2 import (
 )
 from pairmill_standalone.cli.job_client import JobClient
 from pairmill_standalone.cli.job_connection import Connection, open_client
-from pairmill_standalone.cli.job_view import picture_of, seconds_left
+from pairmill_standalone.cli.job_facts import job_facts
+from pairmill_standalone.cli.job_view import picture_of, seconds_left, status_of
 from pairmill_standalone.cli.job_watch import follow
 from tests.conftest import REPOSITORY
 from tests.fakes.jobs import FIRST_ADMISSION, FakeJobs, new_job, progress_with
@@ -228,6 +229,21 @@ def test_the_picture_has_stages_rate_time_left_and_what_holds_it_up() -> None:
     assert "held up by j1/w0000/r0000: no such bundle" in text
     [download] = [line.split() for line in text.splitlines() if line.strip().startswith("download")]
     assert download == ["download", "2", "4", "5.0", "40", "4"]
+
+
+def test_u17_what_waits_for_its_version_says_for_whom() -> None:
+    job = new_job("j1", SubmitJobRequest(), CALLER, FIRST_ADMISSION)
+    job.state = JobState.JOB_STATE_BLOCKED
+    job.blocked.CopyFrom(BlockedUnit(group="embed-0123456789ab", error="start an inference"))
+    console = Console(record=True, width=120, file=io.StringIO())
+    console.print(picture_of(job))
+    text = console.export_text()
+    assert "j1 blocked(version)" in text
+    assert "held up by the absence of embed-0123456789ab: start an inference" in text
+    assert status_of(job)["state"] == "j1: blocked(version), nobody is in the group embed-0123456789ab"
+    facts = job_facts(job)
+    assert facts["state"] == "blocked", "scripts get a state of the closed set, and the group beside it"
+    assert facts["blocked"]["group"] == "embed-0123456789ab"
 
 
 def test_without_a_rate_no_time_is_left() -> None:

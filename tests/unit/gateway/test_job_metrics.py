@@ -38,6 +38,7 @@ def status(job_id: str, state: str, *, units_open: int = 0, candidates: int = 0)
         waves=1,
         waves_waiting=1,
         blocked="",
+        blocked_group="",
         why="",
         counts={},
     )

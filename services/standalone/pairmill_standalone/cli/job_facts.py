@@ -23,6 +23,11 @@ def state_name(state: JobState.ValueType) -> str:
     return known.name.removeprefix("JOB_STATE_").lower() if known else f"state {state}"
 
 
+def state_shown(job: Job) -> str:
+    """Returns a job's state for people, who want to see at once what a blocked one waits for (U17)."""
+    return f"{state_name(job.state)}(version)" if job.blocked.group else state_name(job.state)
+
+
 def stage_name(stage: Stage.ValueType) -> str:
     """Returns a stage as people read it, such as `download`."""
     known = Stage.DESCRIPTOR.values_by_number.get(stage)
@@ -41,7 +46,8 @@ def job_facts(job: Job) -> dict[str, Any]:
         "lacks": list(job.lacks),
     }
     if job.HasField("blocked"):
-        facts["blocked"] = {"unit_id": job.blocked.unit_id, "error": job.blocked.error}
+        blocked = job.blocked
+        facts["blocked"] = {"unit_id": blocked.unit_id, "group": blocked.group, "error": blocked.error}
     if job.HasField("manifest"):
         manifest = job.manifest
         facts["manifest"] = {
@@ -130,7 +136,7 @@ def letter_facts(letter: DeadLetter) -> dict[str, Any]:
 
 def print_job(job: Job) -> None:
     """Prints a job."""
-    facts = job_facts(job)
+    facts = {**job_facts(job), "state": state_shown(job)}
     progress = facts.pop("progress", None)
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
@@ -183,7 +189,7 @@ def _shown(value: Any) -> str:
         case int() | float():
             return f"{value:,}"
         case dict():
-            return ", ".join(f"{name} {part}" for name, part in value.items())
+            return ", ".join(f"{name} {part}" for name, part in value.items() if part != "")
         case list():
             return "; ".join(map(str, value))
     return str(value)

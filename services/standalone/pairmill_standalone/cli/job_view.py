@@ -17,7 +17,7 @@ from pairmill.reasons import outcome_name, reason_name
 from pairmill_protos.common.v1.outcome_pb2 import Outcome
 from pairmill_protos.gateway.v1.job_service_pb2 import Job, JobState, StageProgress
 from pairmill_protos.unit.v1.unit_pb2 import Stage
-from pairmill_standalone.cli.job_facts import stage_name, state_name
+from pairmill_standalone.cli.job_facts import stage_name, state_shown
 from pairmill_standalone.cli.progress_view import LogView, facts_of
 
 _LOST: Final = frozenset({Outcome.OUTCOME_FAILED, Outcome.OUTCOME_DROPPED, Outcome.OUTCOME_FILTERED})
@@ -60,8 +60,9 @@ def job_view(clock: Clock) -> Iterator[LineView | TableView]:
 def status_of(job: Job) -> Mapping[str, Any]:
     """Returns a job as the status that views of a run show."""
     progress = job.progress
+    waits = f", nobody is in the group {job.blocked.group}" if job.blocked.group else ""
     return {
-        "state": f"{job.job_id}: {state_name(job.state)}",
+        "state": f"{job.job_id}: {state_shown(job)}{waits}",
         "candidates": progress.candidates_planned,
         "ended": progress.candidates_ended,
         "in_progress": progress.rows_in_progress,
@@ -88,14 +89,18 @@ def picture_of(job: Job) -> Group:
     """Returns what a terminal shows of a job."""
     progress = job.progress
     planned, ended = progress.candidates_planned, progress.candidates_ended + progress.rows_in_progress
-    head = Text.assemble((f"{job.job_id} {state_name(job.state)}", "bold"), f"  {facts_of(status_of(job))}")
+    head = Text.assemble((f"{job.job_id} {state_shown(job)}", "bold"), f"  {facts_of(status_of(job))}")
     bar = ProgressBar(total=planned or None, completed=min(ended, planned), width=40, pulse=not planned)
     way = Table.grid(padding=(0, 1))
     way.add_row(bar, _reach(job))
     lines: list[RenderableType] = [head, way, _stages(progress.stages)]
     if job.state == JobState.JOB_STATE_BLOCKED:
-        lines.append(Text(f"held up by {job.blocked.unit_id}: {job.blocked.error}", style="red"))
+        lines.append(Text(f"held up by {_obstacle(job)}: {job.blocked.error}", style="red"))
     return Group(*lines)
+
+
+def _obstacle(job: Job) -> str:
+    return f"the absence of {job.blocked.group}" if job.blocked.group else job.blocked.unit_id or "its data"
 
 
 def _reach(job: Job) -> str:
