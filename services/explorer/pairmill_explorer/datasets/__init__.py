@@ -1,0 +1,1 @@
+"""The datasets that are served: what is open of each, and what it says of its samples."""

@@ -1,0 +1,164 @@
+"""A dataset that is served: its manifest, the index version that answers, and the model for its queries.
+
+Looked at now and then. A new index version takes over at once for what is asked from then on; searches under
+way keep the one they began with. A version that cannot be opened is refused, and the old one serves (H1).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from pairmill.clock import Clock
+from pairmill.dataset.manifest import MANIFEST_NAME
+from pairmill.dataset.reader import Dataset
+from pairmill.errors import PairmillError, RetriableError
+from pairmill.store.port import ObjectStore
+from pairmill_explorer.datasets.shared import Shared
+from pairmill_explorer.ports import QueryEncoder
+from pairmill_explorer.search.conditions import SafetyRules
+from pairmill_index.opened import OpenIndex, open_index
+from pairmill_index.publish import current_of
+
+_REFUSED_SECONDS: Final = 60.0
+"""After so long a refused version is looked at again: it may have been repaired."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What one request works with, whatever is replaced meanwhile."""
+
+    name: str
+    store: ObjectStore
+    dataset: Dataset
+    index: OpenIndex
+    rules: SafetyRules
+    encoder: QueryEncoder | None  # None where the bundle is not at hand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    version: str
+    until: float  # own monotonic clock
+
+
+class ServedDataset:
+    """One dataset by its name. Thread-safe."""
+
+    def __init__(
+        self,
+        name: str,
+        store: ObjectStore,
+        folder: Path,
+        *,
+        encoders: Callable[[str], QueryEncoder | None],
+        clock: Clock,
+    ) -> None:
+        """Opens nothing yet. `folder` is its own; `encoders` finds a model by its bundle's digest."""
+        self.name = name
+        self.store = store
+        self._folder = folder
+        self._encoders = encoders
+        self._clock = clock
+        self._refreshing = threading.Lock()
+        self._index: Shared[OpenIndex] = Shared(OpenIndex.close)
+        self._encoder: QueryEncoder | None = None
+        self._version = ""
+        self._dataset: Dataset | None = None
+        self._manifest_digest = b""
+        self._refused: _Refused | None = None
+        self._trouble = "it was not opened yet"
+
+    @property
+    def trouble(self) -> str:
+        """Why the newest version does not serve; empty if it does."""
+        return self._trouble
+
+    @contextmanager
+    def use(self) -> Iterator[Snapshot]:
+        """Gives what a search needs; raises RetriableError, saying why, where there is no index."""
+        with self._index.use() as index:
+            if index is None or self._dataset is None:
+                raise RetriableError(f"{self.name} cannot be searched now: {self._trouble}")
+            yield Snapshot(
+                name=self.name,
+                store=self.store,
+                dataset=self._dataset,
+                index=index,
+                rules=rules_of(self._dataset),
+                encoder=self._encoder,
+            )
+
+    def dataset(self) -> Dataset:
+        """Returns the dataset by its newest manifest; raises RetriableError where there is none."""
+        found = self._dataset
+        if found is None:
+            raise RetriableError(f"{self.name} cannot be read now: {self._trouble}")
+        return found
+
+    def refresh(self) -> None:
+        """Looks for a new manifest and a new index version. Raises nothing: `trouble` says what is wrong."""
+        with self._refreshing:
+            try:
+                self._refresh_manifest()
+                self._refresh_index()
+            except PairmillError as error:
+                self._say(str(error))
+
+    def close(self) -> None:
+        """Gives up the index once the last search with it is done."""
+        self._index.replace(None)
+
+    def _refresh_manifest(self) -> None:
+        info = self.store.stat(MANIFEST_NAME)
+        if self._dataset is None or info is None or info.sha256 != self._manifest_digest:
+            self._dataset = Dataset.open(self.store)
+            self._manifest_digest = info.sha256 if info is not None else b""
+
+    def _refresh_index(self) -> None:
+        version = current_of(self.store).version
+        if version == self._version:
+            self._say("")
+        elif not self._is_refused(version):
+            self._take_over(version)
+
+    def _take_over(self, version: str) -> None:
+        try:
+            opened = open_index(self.store, self._folder)
+        except RetriableError:
+            raise
+        except PairmillError:
+            self._refused = _Refused(version=version, until=self._clock.monotonic() + _REFUSED_SECONDS)
+            raise
+        self._encoder = self._encoders(opened.manifest.bundle_digest)
+        self._index.replace(opened)
+        self._version, self._refused = opened.version, None
+        self._say("")
+        _log.info("index_opened", dataset=self.name, version=opened.version, rows=opened.manifest.rows)
+
+    def _is_refused(self, version: str) -> bool:
+        refused = self._refused
+        return refused is not None and refused.version == version and self._clock.monotonic() < refused.until
+
+    def _say(self, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            _log.warning("dataset_in_trouble", dataset=self.name, trouble=trouble)
+        self._trouble = trouble
+
+
+def rules_of(dataset: Dataset) -> SafetyRules:
+    """Returns what counts as unsafe: what the job took for it, if it said so."""
+    score = dataset.manifest.spec().score
+    return (
+        SafetyRules(max_unsafe_score=score.max_unsafe_score)
+        if score.HasField("max_unsafe_score")
+        else SafetyRules()
+    )

@@ -1,0 +1,37 @@
+"""What users ask of datasets: one method per call of `SearchService`, and images.
+
+Each method takes and returns the call's messages and raises RequestError for what is wrong with a request,
+RetriableError for what is away. All may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from pairmill_explorer.datasets.overview import info_of
+from pairmill_explorer.datasets.registry import Datasets
+from pairmill_explorer.search.masks import MaskCache
+from pairmill_explorer.search.searcher import Searcher
+from pairmill_protos.explorer.v1.search_service_pb2 import (
+    ListDatasetsRequest,
+    ListDatasetsResponse,
+    SearchRequest,
+    SearchResponse,
+)
+
+
+class SearchDesk:
+    """Answers what is asked. Thread-safe."""
+
+    def __init__(self, datasets: Datasets, searcher: Searcher, masks: MaskCache) -> None:
+        self.datasets = datasets
+        self.searcher = searcher
+        self._masks = masks
+
+    def list_datasets(self, request: ListDatasetsRequest) -> ListDatasetsResponse:
+        """Returns all datasets, the default first."""
+        del request  # it says nothing
+        return ListDatasetsResponse(datasets=[info_of(served, self._masks) for served in self.datasets])
+
+    def search(self, request: SearchRequest) -> SearchResponse:
+        """Returns the samples nearest to a query, or without one those that the filters admit."""
+        with self.datasets.get(request.dataset).use() as snapshot:
+            return self.searcher.search(snapshot, request)

@@ -1,0 +1,1 @@
+"""From what a user types or drops to a vector."""

@@ -1,0 +1,1 @@
+"""Stored images: read from their tars, decoded and made smaller where nothing can happen."""

@@ -1,0 +1,1 @@
+"""Searching an index: conditions, masks, nearest neighbours, pages, counts."""

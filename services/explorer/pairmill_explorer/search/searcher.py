@@ -1,0 +1,169 @@
+"""Pages of results: of a query, or of what filters admit."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from pairmill_explorer.caching import ByteCache
+from pairmill_explorer.datasets.served import Snapshot
+from pairmill_explorer.errors import BadRequestError
+from pairmill_explorer.search.collapse import alike_of, looks_of
+from pairmill_explorer.search.conditions import Conditions, conditions_of
+from pairmill_explorer.search.cursors import Origin, cursor_at, position_of, query_digest
+from pairmill_explorer.search.found import Found, nearest
+from pairmill_explorer.search.listing import list_after
+from pairmill_explorer.search.masks import MaskCache, Masks
+from pairmill_explorer.search.query import Vector, check_parts, modality_of, query_vector
+from pairmill_explorer.search.ranking import MAX_DEPTH, Ranking
+from pairmill_explorer.search.samples import hits_of
+from pairmill_explorer.search.stopwatch import Stopwatch
+from pairmill_explorer.search.table import Flags
+from pairmill_index.manifest import Modality
+from pairmill_protos.explorer.v1.search_pb2 import Filters, QueryPart
+from pairmill_protos.explorer.v1.search_service_pb2 import SearchRequest, SearchResponse
+
+DEFAULT_PAGE: Final = 50
+MAX_PAGE: Final = 1000
+_RANKING_BYTES: Final = 4096  # of a ranking that holds nothing yet, about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is searched for, checked and embedded."""
+
+    modality: Modality
+    vector: Vector  # of unit length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Remembered:
+    """A query and what was found for it so far."""
+
+    query: Query
+    ranking: Ranking
+
+    @property
+    def nbytes(self) -> int:
+        return _RANKING_BYTES + self.query.vector.nbytes + self.ranking.nbytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """Where a page begins, and how many are on it."""
+
+    position: str  # empty at the start
+    size: int
+
+
+class Searcher:
+    """Answers searches in any snapshot. Thread-safe."""
+
+    def __init__(self, masks: MaskCache, *, results_bytes: int) -> None:
+        """`results_bytes` is the most that is kept of queries for their next pages."""
+        self._masks = masks
+        self._results: ByteCache[Hashable, _Remembered] = ByteCache(results_bytes, lambda one: one.nbytes)
+
+    def search(self, snapshot: Snapshot, request: SearchRequest) -> SearchResponse:
+        """Returns a page; raises RequestError naming what is wrong with the request."""
+        watch = Stopwatch()
+        size = page_size(request.page_size if request.HasField("page_size") else None, DEFAULT_PAGE)
+        origin = Origin(query=query_digest(request, "cursor", "page_size"), version=snapshot.index.version)
+        page = _Page(position=position_of(request.cursor, origin), size=size)
+        with watch.part("filter"):
+            masks = self.masks(snapshot, conditions_of(request.filters, snapshot.rules))
+            matching = sum(int(np.count_nonzero(mask)) for mask in masks)
+        if request.parts:
+            found, after = self._query_page(snapshot, request, masks, page, watch)
+        else:
+            with watch.part("search"):
+                found, after = _list_page(snapshot, masks, page)
+        with watch.part("rows"):
+            hits = hits_of(snapshot.index, found, snapshot.rules)
+        return SearchResponse(
+            hits=hits,
+            next_cursor=cursor_at(after, origin),
+            matching=matching,
+            took=watch.took(),
+            index_version=snapshot.index.version,
+        )
+
+    def masks(self, snapshot: Snapshot, conditions: Conditions) -> Sequence[Flags]:
+        """Returns which rows of each segment are admitted; not to be written to."""
+        return Masks(snapshot.name, self._masks).all_of(snapshot.index, conditions)
+
+    def masks_of(self, snapshot: Snapshot, filters: Filters) -> Sequence[Flags]:
+        """Returns the same for the filters of a request; raises RequestError naming a field."""
+        return self.masks(snapshot, conditions_of(filters, snapshot.rules))
+
+    def query(self, snapshot: Snapshot, parts: Sequence[QueryPart], modality: Modality) -> Query:
+        """Returns a query, checked and embedded; raises RequestError, and RetriableError from the model."""
+        check_parts(parts, snapshot.index.manifest.dimensions)
+        return Query(
+            modality=modality, vector=query_vector(parts, modality, snapshot.index, snapshot.encoder)
+        )
+
+    def nearest(self, snapshot: Snapshot, query: Query, masks: Sequence[Flags], k: int) -> Found:
+        """Returns the k admitted rows nearest to a query, the nearest first."""
+        return nearest(snapshot.index.segments, masks, query.modality, query.vector, k)
+
+    def ranked(
+        self,
+        snapshot: Snapshot,
+        query: Query,
+        masks: Sequence[Flags],
+        count: int,
+        ranking: Ranking,
+    ) -> Found:
+        """Returns a ranking's first rows, at most 10,000; it grows as far as is needed for that."""
+        search = partial(self.nearest, snapshot, query, masks)
+        look = partial(looks_of, snapshot.index, modality=query.modality, rule=ranking.rule)
+        return ranking.upto(min(count, MAX_DEPTH), search, look)
+
+    def _query_page(
+        self,
+        snapshot: Snapshot,
+        request: SearchRequest,
+        masks: Sequence[Flags],
+        page: _Page,
+        watch: Stopwatch,
+    ) -> tuple[Found, str]:
+        """Returns a page of a query's results and the position behind it."""
+        rule = alike_of(request.collapse)
+        key = (snapshot.name, snapshot.index.version, query_digest(request, "cursor", "page_size"))
+        remembered = self._results.get(key)
+        if remembered is None:
+            with watch.part("encode"):
+                query = self.query(snapshot, request.parts, modality_of(request.modality))
+            remembered = _Remembered(query=query, ranking=Ranking(rule))
+        start = int(page.position or 0)
+        end = start + page.size
+        with watch.part("search"):
+            found = self.ranked(snapshot, remembered.query, masks, end + 1, remembered.ranking)
+        self._results.put(key, remembered)
+        return found[start:end], str(end) if len(found) > end else ""
+
+
+def page_size(given: int | None, default: int, field: str = "page_size", most: int = MAX_PAGE) -> int:
+    """Returns how many are asked for; raises BadRequestError unless they are 1 to `most`."""
+    if given is None:
+        return default
+    if not 1 <= given <= most:
+        raise BadRequestError(field, f"is {given:,}; 1 to {most:,} is wanted")
+    return given
+
+
+def _list_page(snapshot: Snapshot, masks: Sequence[Flags], page: _Page) -> tuple[Found, str]:
+    """Returns a page of what is admitted and the position behind it."""
+    segments = snapshot.index.segments
+    after = (int(page.position[:16], 16), int(page.position[16:], 16)) if page.position else None
+    found = list_after(segments, masks, after, page.size + 1)
+    if len(found) <= page.size:
+        return found, ""
+    shown = found[: page.size]
+    high, low = segments[shown.segments[-1]].ids[shown.rows[-1]].tolist()
+    return shown, f"{high:016x}{low:016x}"
