@@ -25,7 +25,8 @@ from pairmill.rpc.gates import (
 from pairmill.rpc.methods import Method
 from pairmill.rpc.metrics import RpcMetrics
 from pairmill.rpc.places import Shares
-from pairmill.rpc.refusals import DETAILS_KEY, Codes, RefusedError, details_of, refusal_of
+from pairmill.rpc.quotas import Quota
+from pairmill.rpc.refusals import DETAILS_KEY, Refuse, RefusedError, details_of
 from pairmill.rpc.tokens import TokenBook
 
 log = structlog.get_logger(__name__)
@@ -49,17 +50,19 @@ class Guard(grpc.ServerInterceptor):
         self,
         config: RpcConfig,
         methods: Mapping[str, Method],
-        codes: Codes,
+        refuse: Refuse,
         *,
         tokens: TokenBook,
+        quota: Quota,
         shares: Shares,
         metrics: RpcMetrics,
         clock: Clock,
     ) -> None:
         self._config = config
         self._methods = methods
-        self._codes = codes
+        self._refusal_of = refuse
         self._tokens = tokens
+        self._quota = quota
         self._shares = shares
         self._metrics = metrics
         self._clock = clock
@@ -104,7 +107,7 @@ class Guard(grpc.ServerInterceptor):
                 code = grpc.StatusCode.CANCELLED
                 raise
             except Exception as error:  # noqa: BLE001 - a boundary: it answers
-                refusal = refusal_of(error, self._codes)
+                refusal = self._refusal_of(error)
                 code = refusal.code if context.is_active() else grpc.StatusCode.CANCELLED
                 _refuse(refusal, error, context)
             finally:
@@ -121,6 +124,7 @@ class Guard(grpc.ServerInterceptor):
         check_role(caller, name, method)
         assert method is not None  # check_role lets nobody through to what is not listed
         check_deadline(context.time_remaining(), method, self._config)
+        self._quota.take(caller)
         return method, caller
 
     def _sized(self, requests: Iterator[bytes], method: Method) -> Iterator[bytes]:

@@ -20,6 +20,10 @@ MAX_PROBES: Final = 16
 """Health checks at once; who asks has no name, so they have no share of the rest."""
 
 
+RETRY_SECONDS: Final = 1.0
+"""Places come back as calls end."""
+
+
 class Places:
     """Each call holds a thread. Thread-safe."""
 
@@ -70,7 +74,7 @@ class Places:
             problem = f"{name} has {self._most_per_caller} {self._what} open; end one first"
         else:
             return
-        raise RefusedError(grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
+        raise RefusedError(grpc.StatusCode.RESOURCE_EXHAUSTED, problem, retry_seconds=RETRY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

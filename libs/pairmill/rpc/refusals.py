@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -20,10 +20,11 @@ from pairmill.errors import (
     PairmillError,
     RetriableError,
 )
-from pairmill_protos.gateway.v1.error_details_pb2 import BadRequest, ErrorStatus, FieldViolation
+from pairmill_protos.gateway.v1.error_details_pb2 import BadRequest, ErrorStatus, FieldViolation, RetryInfo
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 BAD_REQUEST_URL: Final = "type.googleapis.com/google.rpc.BadRequest"
+RETRY_INFO_URL: Final = "type.googleapis.com/google.rpc.RetryInfo"
 INTERNAL_TEXT: Final = "the server failed; its log has the request's id"
 MAX_VIOLATIONS: Final = 20
 
@@ -47,11 +48,20 @@ class Violation:
 class RefusedError(PairmillError):
     """A call that is not served, with the status that its caller gets."""
 
-    def __init__(self, code: grpc.StatusCode, message: str, violations: Sequence[Violation] = ()) -> None:
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        message: str,
+        violations: Sequence[Violation] = (),
+        *,
+        retry_seconds: float | None = None,
+    ) -> None:
+        """`retry_seconds` says after how long the same call may be served."""
         super().__init__(message)
         self.code = code
         self.message = message
         self.violations = tuple(violations)
+        self.retry_seconds = retry_seconds
 
 
 class InvalidRequestError(RefusedError):
@@ -65,6 +75,9 @@ class InvalidRequestError(RefusedError):
         text = "; ".join(f"{one.field}: {one.description}" for one in shown)
         super().__init__(grpc.StatusCode.INVALID_ARGUMENT, _cut(text), shown)
 
+
+Refuse: TypeAlias = Callable[[Exception], "RefusedError"]
+"""Returns what a caller is told of an error."""
 
 Codes: TypeAlias = tuple[tuple[type[PairmillError], grpc.StatusCode], ...]
 """From kinds of errors to status codes, the most specific first."""
@@ -113,6 +126,10 @@ def details_of(refusal: RefusedError) -> bytes:
             ]
         )
         status.details.append(Any(type_url=BAD_REQUEST_URL, value=bad.SerializeToString()))
+    if refusal.retry_seconds is not None:
+        retry = RetryInfo()
+        retry.retry_delay.FromMilliseconds(round(refusal.retry_seconds * 1000))
+        status.details.append(Any(type_url=RETRY_INFO_URL, value=retry.SerializeToString()))
     return status.SerializeToString()
 
 

@@ -23,7 +23,8 @@ from pairmill.rpc.health import Health
 from pairmill.rpc.methods import STANDARD_METHODS, Method, services_of
 from pairmill.rpc.metrics import RpcMetrics
 from pairmill.rpc.places import Shares, threads_of
-from pairmill.rpc.refusals import COMMON_CODES, Codes
+from pairmill.rpc.quotas import Quota
+from pairmill.rpc.refusals import Refuse, refusal_of
 from pairmill.rpc.tls import server_credentials
 from pairmill.rpc.tokens import TokenBook
 from pairmill.telemetry.checks import Check
@@ -42,7 +43,8 @@ class Api:
 
     methods: Mapping[str, Method]  # by full name; what is not among them is refused
     add: Callable[[grpc.Server], None]  # adds the servicers of those methods
-    codes: Codes = COMMON_CODES  # what errors are to a caller
+    refuse: Refuse = refusal_of  # what errors are to a caller
+    quota: Quota | None = None  # how often one may call; None: as often as it likes
 
 
 def always_ready() -> str | None:
@@ -78,8 +80,9 @@ class RpcServer:
         guard = Guard(
             config,
             methods,
-            api.codes,
+            api.refuse,
             tokens=TokenBook(config.tokens_file, clock),
+            quota=api.quota or Quota(None, clock),
             shares=self._shares,
             metrics=metrics,
             clock=clock,

@@ -112,12 +112,12 @@ def _entry(where: str, item: dict[str, Any], problems: list[str]) -> TokenEntry 
     )
 
 
-def find_caller(entries: Sequence[TokenEntry], token: str, now: datetime) -> Caller | None:
-    """Returns whose token it is, if it is known and has not expired.
+def find_caller(entries: Sequence[TokenEntry], digest: bytes, now: datetime) -> Caller | None:
+    """Returns whose token has a digest, if it is known and has not expired.
 
     Every entry is compared, in constant time, so that the time taken says nothing.
     """
-    digest, found = token_digest(token), None
+    found = None
     for entry in entries:
         if hmac.compare_digest(entry.digest, digest):
             found = entry
@@ -143,8 +143,12 @@ class TokenBook:
 
     def caller_of(self, token: str) -> Caller | None:
         """Returns whose token it is, or None."""
+        return self.caller_with(token_digest(token))
+
+    def caller_with(self, digest: bytes) -> Caller | None:
+        """Returns whose token has this SHA-256, or None."""
         self._look()
-        return find_caller(self._entries, token, self._clock.now())
+        return find_caller(self._entries, digest, self._clock.now())
 
     def _look(self) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from typer.testing import Result
 from pairmill.errors import RetriableError
 from pairmill.rpc.callers import Role
 from pairmill.rpc.config import RpcTls
-from pairmill.rpc.tokens import find_caller, parse_tokens
+from pairmill.rpc.tokens import find_caller, parse_tokens, token_digest
 from pairmill_protos.gateway.v1.audit_service_pb2 import DeadLetter, OpenUnit, Orphan
 from pairmill_protos.gateway.v1.job_service_pb2 import JobState
 from pairmill_protos.unit.v1.unit_pb2 import Stage
@@ -294,7 +294,7 @@ def test_a_new_token_is_printed_once_with_the_lines_to_add(call: Call) -> None:
     assert result.exit_code == 0
     token = result.stdout.strip()
     assert token not in result.stderr
-    caller = find_caller(parse_tokens(result.stderr), token, ManualClock().now())
+    caller = find_caller(parse_tokens(result.stderr), token_digest(token), ManualClock().now())
     assert caller is not None
     assert (caller.name, caller.role, caller.tenant) == ("ci", Role.OPERATE, "lab")
 

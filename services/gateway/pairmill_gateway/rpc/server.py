@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 from prometheus_client import CollectorRegistry
 
 from pairmill.clock import Clock
 from pairmill.rpc.config import RpcConfig
+from pairmill.rpc.refusals import refusal_of
 from pairmill.rpc.server import Api, RpcServer, always_ready, served
 from pairmill.telemetry.checks import Check
 from pairmill_gateway.rpc.audit_service import AuditRpc
@@ -40,7 +42,7 @@ def gateway_api(backends: Backends) -> Api:
         add_AuditServiceServicer_to_server(AuditRpc(backends.audits), server)
         add_UnitServiceServicer_to_server(UnitRpc(backends.standings), server)
 
-    return Api(methods=METHODS, add=add, codes=CODES)
+    return Api(methods=METHODS, add=add, refuse=partial(refusal_of, codes=CODES))
 
 
 def api_server(
