@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pairmill_inference.decoding import ImageError
 from pairmill_inference.embedding import embed_block, is_suspect
 from pairmill_inference.files import EmbeddingFiles
 from pairmill_inference.model import PinnedModel
@@ -21,6 +20,7 @@ from pairmill_inference.pairs import (
 from pairmill_inference.ports import Decoder
 from pairmill_inference.prefetch import run_ahead
 from pairmill_inference.shard import ShardImages, ShardRow
+from pairmill_models.decoding import ImageError
 
 Job = TypeVar("Job")
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pairmill_inference.decoding import ImageError
 from pairmill_inference.pairs import Pair, StoredPair
+from pairmill_models.decoding import ImageError
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 
 _COLUMNS: Final = ("sample_id", "url", "caption", "tar_offset", "tar_size")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pairmill_inference.decoding import ImageError
 from pairmill_inference.shard import ShardImages, ShardRow, blocks_of, downloaded_rows
+from pairmill_models.decoding import ImageError
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 from tests.fakes.shard import Row, Shard, build_shard, row
 

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 
 from pairmill.children.worker import ChildWorker, Death
-from pairmill_inference.decoding import ImageError, decode_rgb
 from pairmill_inference.pairs import DecodedBlock, Pair, Pixels, RowFailure, StoredPair, failure
 from pairmill_models.bundle import Resize
+from pairmill_models.decoding import ImageError, decode_rgb
 from pairmill_models.preprocessing import fit_square
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pairmill_inference.decoding import ImageError, decode_rgb
+from pairmill_models.decoding import ImageError, decode_rgb
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 from tests.fakes.shard import drawn_picture, jpeg
 

@@ -13,7 +13,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pairmill_inference.pairs import Pixels
+from pairmill_models.embedder import Pixels
 from pairmill_protos.common.v1.outcome_pb2 import Reason
 
 MAX_PIXELS: Final = 89_478_485
