@@ -65,13 +65,23 @@ class Metadata:
             self._client.discard(client)
             raise
 
+    def _answer(self, doing: str, question: Callable[[Any], T]) -> T:
+        """Asks, and once more where the broker that was asked is gone: a new client begins with another."""
+        try:
+            with self._asking(doing) as client:
+                return question(client)
+        except RetriableError as error:
+            if not isinstance(error.__cause__, errors.KafkaConnectionError):
+                raise
+        with self._asking(doing) as client:
+            return question(client)
+
     def of_group(self, doing: str, question: Callable[[Any], T]) -> T:
         """Asks the broker that keeps a group, and once more where that has moved."""
         deadline = time.monotonic() + _COORDINATOR_SECONDS
         while True:
             try:
-                with self._asking(doing) as client:
-                    return question(client)
+                return self._answer(doing, question)
             except RetriableError as error:
                 if not isinstance(error.__cause__, _COORDINATOR_MOVES) or time.monotonic() > deadline:
                     raise
@@ -80,8 +90,9 @@ class Metadata:
     def ask(self, topics: Iterable[str]) -> dict[str, TopicFacts]:
         """Returns the topics that there are, of those asked for, as the broker knows them now."""
         names = sorted(topics)
-        with self._asking(f"asking for topics {', '.join(names)}") as client:
-            answers = client.describe_topics(names)
+        answers = self._answer(
+            f"asking for topics {', '.join(names)}", lambda client: client.describe_topics(names)
+        )
         now = time.monotonic()
         found = {}
         for answer in answers:
@@ -169,8 +180,7 @@ class Metadata:
 
     def ping(self) -> None:
         """Raises RetriableError if the broker cannot be used now."""
-        with self._asking("asking whether the broker is there") as client:
-            client.describe_cluster()
+        self._answer("asking whether the broker is there", lambda client: client.describe_cluster())
 
     def close(self) -> None:
         """Closes the client."""
