@@ -18,7 +18,7 @@ from pairmill_index.exact import Floats, Found, Halves, search_exact
 from pairmill_index.files import LocalFiles
 from pairmill_index.ids import find_rows, map_ids
 from pairmill_index.layout import ids_key, rows_key, vectors_key
-from pairmill_index.manifest import IndexVersion, Modality, Segment
+from pairmill_index.manifest import Current, IndexVersion, Modality, Segment
 from pairmill_index.mapped import map_array, map_table, map_vectors
 from pairmill_index.publish import current_of, read_version
 
@@ -97,14 +97,14 @@ class OpenIndex:
         """Gives up the maps once nobody holds arrays of them any more."""
 
 
-def open_index(store: ObjectStore, folder: Path) -> OpenIndex:
-    """Opens the version that serves in a dataset's store.
+def open_index(store: ObjectStore, folder: Path, current: Current | None = None) -> OpenIndex:
+    """Opens a version in a dataset's store; the one that serves if none is named.
 
     Files are mapped where they lie if the store is a folder, otherwise copied into `folder`, where it is also
     noted which were compared with their digests. Raises NoIndexError where there is no index, and
     CorruptObjectError naming a file that is not as it was written.
     """
-    current = current_of(store)
+    current = current or current_of(store)
     manifest = read_version(store, current)
     files = LocalFiles(store, folder)
     segments = tuple(_opened(segment, files, manifest) for segment in manifest.segments)

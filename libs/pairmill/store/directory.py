@@ -77,6 +77,12 @@ class DirectoryStore:
                 file.write(block)
             return self._publish(key, file, temporary, size, digest.digest())
 
+    def put_written(self, key: str, write: Callable[[BinaryIO], bytes]) -> ObjectInfo:
+        """Stores what `write` writes, which returns its SHA-256: no copy is made. Durable on return."""
+        with self._writing(key) as (file, temporary):
+            digest = write(file)
+            return self._publish(key, file, temporary, file.tell(), digest)
+
     def get(self, key: str, *, sha256: bytes | None = None) -> bytes:
         """Returns an object's bytes, verified."""
         with self._reading(key) as file, disk_errors("--out"):
