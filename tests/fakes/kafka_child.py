@@ -1,6 +1,6 @@
 """Child processes that use a Kafka bus until they are killed, through outages of the broker.
 
-`python -m tests.fakes.kafka_child VERB SERVER TOPIC ARGUMENT…`. Each line on standard output is a fact
+`python -m tests.fakes.kafka_child VERB SERVER,… TOPIC ARGUMENT…`. Each line on standard output is a fact
 that holds from then on: what was acknowledged or received.
 """
 
@@ -41,9 +41,15 @@ def until_it_works(act: Callable[[], T]) -> T:
             pause.wait(_PAUSE_SECONDS)
 
 
-def produce(server: str, topic: str, name: str, count: str, partitions: str) -> None:
-    """Publishes `NAME-0`, `NAME-1` … and says which were acknowledged."""
-    with KafkaBus((server,), CONFIG) as bus:
+def produce(
+    servers: str, topic: str, name: str, count: str, partitions: str, delivery_seconds: str = "5"
+) -> None:
+    """Publishes `NAME-0`, `NAME-1` … and says which were acknowledged.
+
+    After that many seconds a record is published anew, as another one to the broker.
+    """
+    config = dataclasses.replace(CONFIG, delivery_timeout_seconds=float(delivery_seconds))
+    with KafkaBus(tuple(servers.split(",")), config) as bus:
         for number in range(int(count)):
             value = f"{name}-{number}"
             message = Outgoing(
@@ -53,9 +59,9 @@ def produce(server: str, topic: str, name: str, count: str, partitions: str) -> 
             say(value)
 
 
-def consume(server: str, topic: str, group: str, member: str) -> None:
+def consume(servers: str, topic: str, group: str, member: str) -> None:
     """Receives, says what, and commits after it was said; for ever."""
-    with KafkaBus((server,), CONFIG) as bus:
+    with KafkaBus(tuple(servers.split(",")), CONFIG) as bus:
         consumer = until_it_works(lambda: bus.consumer(group=group, topics=[topic], member=member))
         while True:
             messages = until_it_works(lambda: consumer.poll(max_records=7, timeout_seconds=0.2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -28,6 +29,14 @@ _PATIENCE_SECONDS: Final = 30.0  # until all brokers know of a change
 _LOOK_SECONDS: Final = 0.05
 _DELETED: Final = ("OK", errors.GroupIdNotFoundError.__name__)  # how the client tells that a group is gone
 _APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
+
+
+@dataclass(frozen=True, slots=True)
+class Keepers:
+    """The brokers that have a partition, by their node ids."""
+
+    leader: int  # -1 while there is none
+    in_sync: frozenset[int]  # those that have all of it
 
 
 class KafkaAdmin:
@@ -104,6 +113,13 @@ class KafkaAdmin:
         with translated(f"asking for topic {topic}"):
             answer = self._client.get().describe_topics([topic])[0]
         return min((len(each["replica_nodes"]) for each in answer["partitions"]), default=0)
+
+    def keepers(self, topic: str) -> list[Keepers]:
+        """Returns by partition which brokers of a topic have it now."""
+        with translated(f"asking for topic {topic}"):
+            answer = self._client.get().describe_topics([topic])[0]
+        partitions = sorted(answer["partitions"], key=lambda each: int(each["partition_index"]))
+        return [Keepers(int(each["leader_id"]), frozenset(each["isr_nodes"])) for each in partitions]
 
     def topic_settings(self, topic: str, names: tuple[str, ...]) -> dict[str, str]:
         """Returns settings of a topic as they are in force."""

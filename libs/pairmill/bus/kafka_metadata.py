@@ -141,8 +141,9 @@ class Metadata:
         places = {Place(source.topic, source.partition): spec for source in sources}
         if not places:
             return {}
-        with self._asking("asking where partitions end") as client:
-            answers = client.list_partition_offsets(places)
+        answers = self._answer(
+            "asking where partitions end", lambda client: client.list_partition_offsets(places)
+        )
         return {TopicPartition(place.topic, place.partition): at.offset for place, at in answers.items()}
 
     def committed(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import pytest
 
 from pairmill.bus.port import Consumer, Message, Outgoing, TopicPartition
 from tests.fakes.kafka_broker import KafkaBroker
@@ -77,3 +80,25 @@ def poll_until(
 def numbers(messages: list[Message]) -> list[int]:
     """Returns the numbers that messages carry."""
     return [int(message.value) for message in messages]
+
+
+def first_occurrences(log: list[str]) -> list[int]:
+    """Returns the numbers of `NAME-<number>` in the order in which each came first."""
+    return [int(value.split("-")[1]) for value in dict.fromkeys(log)]
+
+
+def assert_whole(place: Place, acknowledged: list[str], received: set[str]) -> None:
+    """Nothing acknowledged is lost, in the log or at the consumer, and order holds."""
+    logs = [place.log(partition) for partition in range(PARTITIONS)]
+    stored = {value for log in logs for value in log}
+    assert stored >= set(acknowledged)
+    assert received >= set(acknowledged)
+    for log in logs:
+        assert first_occurrences(log) == sorted(first_occurrences(log))
+
+
+def collect_sockets(caplog: pytest.LogCaptureFixture) -> None:
+    """Has the sockets collected that could not connect: errors hold them, and what was logged holds those."""
+    caplog.get_records("setup").clear()
+    caplog.get_records("call").clear()
+    gc.collect()

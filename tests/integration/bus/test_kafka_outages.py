@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import threading
 from collections.abc import Iterator
 
@@ -15,7 +14,14 @@ from tests.fakes.components import Servers
 from tests.fakes.kafka_broker import PROMPT, KafkaBroker
 from tests.fakes.kafka_child import until_it_works
 from tests.fakes.processes import Child, wait_until
-from tests.integration.bus.kafka_facts import PARTITIONS, Place, new_place, numbers, poll_until
+from tests.integration.bus.kafka_facts import (
+    PARTITIONS,
+    assert_whole,
+    collect_sockets,
+    new_place,
+    numbers,
+    poll_until,
+)
 
 CHILD = "tests.fakes.kafka_child"
 HASTY = dataclasses.replace(PROMPT, request_timeout_seconds=2.0, delivery_timeout_seconds=3.0)
@@ -25,30 +31,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
 @pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
+def collected(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
-    gc.collect()  # while the filter above holds
+    collect_sockets(caplog)  # while the filter above holds
 
 
 @pytest.fixture(scope="module")
 def server(shared_servers: Servers) -> KafkaServer:
     """A broker of this module's own; each test leaves it running."""
     return shared_servers.start(KafkaServer)
-
-
-def first_occurrences(log: list[str]) -> list[int]:
-    """Returns the numbers of `NAME-<number>` in the order in which each came first."""
-    return [int(value.split("-")[1]) for value in dict.fromkeys(log)]
-
-
-def assert_whole(place: Place, acknowledged: list[str], received: set[str]) -> None:
-    """Nothing acknowledged is lost, in the log or at the consumer, and order holds."""
-    logs = [place.log(partition) for partition in range(PARTITIONS)]
-    stored = {value for log in logs for value in log}
-    assert stored >= set(acknowledged)
-    assert received >= set(acknowledged)
-    for log in logs:
-        assert first_occurrences(log) == sorted(first_occurrences(log))
 
 
 @pytest.mark.faults
