@@ -186,15 +186,27 @@ class KafkaCluster:
         brokers: int = 3,
         options: KafkaOptions | None = None,
         jars: Path | None = None,
+        logs: Path | None = None,
         leashed: bool = True,
     ) -> None:
+        """`logs` is a folder for a log of each broker, by default its own."""
         quorum = new_quorum(brokers)
         self.brokers = [
             KafkaServer(
-                folder / str(node), options=options, node=node, quorum=quorum, jars=jars, leashed=leashed
+                folder / str(node),
+                options=options,
+                node=node,
+                quorum=quorum,
+                jars=jars,
+                log=None if logs is None else logs / f"kafka-{node}.log",
+                leashed=leashed,
             )
             for node in quorum.controllers
         ]
+
+    def broker(self, node: int) -> KafkaServer:
+        """Returns the broker of a node id, as clients name it."""
+        return self.brokers[node - 1]
 
     @property
     def servers(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Final, Self
 from deploy.local.commands import python_module, run
 from deploy.local.component import STOP_SECONDS, Component
 from deploy.local.ending import Ending, end_all
-from deploy.local.kafka import KafkaServer
+from deploy.local.kafka import KafkaCluster, KafkaOptions, KafkaServer
 from deploy.local.layout import Layout
 from deploy.local.ports import free_port
 from deploy.local.prometheus import PrometheusServer
@@ -26,6 +26,7 @@ from deploy.local.triton import TritonServer
 from pairmill_models.tiny import bundle_path
 
 READY_SECONDS: Final = 120.0  # for all services together, on a machine that has two cores for all
+_HEAP_MEGABYTES: Final = 256  # of each of several brokers
 FIRST_GATEWAY: Final = "gateway-0"  # at the address that everybody is told
 DEFAULT_MEMBERS: Final[Mapping[str, int]] = {"crawler": 2, "downloader": 2}
 
@@ -45,6 +46,7 @@ class StackOptions:
 
     members: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_MEMBERS))  # 1 if not named
     partitions: int = 8
+    brokers: int = 1  # of Kafka; messages stand on all of them, on three at most
     bundle: Path = field(default_factory=bundle_path)
     world: World | None = None  # served to the downloaders
     service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by service
@@ -93,6 +95,16 @@ class Stack:
         self.down()
 
     @property
+    def kafka(self) -> KafkaServer:
+        """The first broker, in most stacks the only one."""
+        return self.brokers[0]
+
+    @property
+    def bus_servers(self) -> tuple[str, ...]:
+        """All brokers, as host:port."""
+        return tuple(broker.address for broker in self.brokers)
+
+    @property
     def command_env(self) -> dict[str, str]:
         """What `pairmill` on the command line needs to speak to this stack."""
         return command_env(self.addresses)
@@ -108,18 +120,29 @@ class Stack:
 
     def _start_servers(self) -> None:
         self._say("starting Kafka, the S3 server and Prometheus")
-        self.kafka = KafkaServer(self._data("kafka"), log=self._log("kafka"), leashed=self.options.leashed)
+        self.brokers = self._brokers()
         self.s3 = S3Server(self._data("s3"), log=self._log("s3"), leashed=self.options.leashed)
         config = prepare_config(self._data("prometheus-config"))
         self.prometheus = PrometheusServer(
             self._data("prometheus"), config, log=self._log("prometheus"), leashed=self.options.leashed
         )
-        for server in (self.kafka, self.s3, self.prometheus):
+        servers = (*self.brokers, self.s3, self.prometheus)
+        for server in servers:
             self._launch(server)
         self.web = self._web()
         self._start_triton()
-        for server in (self.kafka, self.s3, self.prometheus):
+        for server in servers:
             server.wait_ready()
+
+    def _brokers(self) -> list[KafkaServer]:
+        folder, leashed = self._data("kafka"), self.options.leashed
+        if self.options.brokers == 1:
+            return [KafkaServer(folder, log=self._log("kafka"), leashed=leashed)]
+        small = KafkaOptions(heap_megabytes=_HEAP_MEGABYTES)
+        logs = self._log("kafka").parent
+        return KafkaCluster(
+            folder, brokers=self.options.brokers, options=small, logs=logs, leashed=leashed
+        ).brokers
 
     def _web(self) -> WebServer | None:
         world = self.options.world
@@ -150,7 +173,7 @@ class Stack:
         bundle = bundles / self.options.bundle.name
         bundle.symlink_to(self.options.bundle.absolute())
         self.addresses = Addresses(
-            bus_url=self.kafka.bus_url,
+            bus_url=f"kafka://{','.join(self.bus_servers)}",
             s3_endpoint=self.options.s3_through(self.s3.endpoint),
             s3_credentials_file=self.s3.credentials_file,
             triton=self.triton.address,
@@ -165,7 +188,9 @@ class Stack:
         write_command_env(self.layout.env, self.command_env)
         self._say("applying the topics")
         self._pairmill(
-            "topics", "apply", "--partitions", self.options.partitions, "--replication", 1, **self.command_env
+            *("topics", "apply", "--partitions", self.options.partitions),
+            *("--replication", min(3, self.options.brokers)),
+            **self.command_env,
         )
 
     def _start_services(self) -> None:

@@ -43,9 +43,12 @@ def rig(stack: Stack, prepared: PreparedWorld) -> Iterator[Rig]:
 
 def _in_order(stack: Stack, served: Served) -> None:
     """Starts what is not there, and the downloaders anew: they remember hosts."""
-    for server in (stack.kafka, stack.s3, stack.triton, stack.prometheus):
-        if not server.alive:
-            server.start()
+    servers = (*stack.brokers, stack.s3, stack.triton, stack.prometheus)
+    away = [server for server in servers if not server.alive]
+    for server in away:
+        server.launch()
+    for server in away:
+        server.wait_ready()
     downloaders = [process for process in stack.services.values() if process.service == "downloader"]
     for process in downloaders:
         process.stop()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +76,7 @@ class Rig:
     @property
     def admin(self) -> KafkaAdmin:
         """What an operator of the broker can do."""
-        return KafkaAdmin((self.stack.kafka.address,), KafkaConfig())
+        return KafkaAdmin(self.stack.bus_servers, KafkaConfig())
 
     def dataset(self, job: str) -> str:
         """Returns the address of a job's dataset."""
@@ -163,6 +166,13 @@ class Rig:
         """Returns the processes of a service."""
         return [process for process in self.stack.services.values() if process.service == name]
 
+    def wait_unready(self, process: ServiceProcess, words: str, seconds: float = 90.0) -> None:
+        """Waits until a process takes no work and says so in these words among others."""
+        deadline = time.monotonic() + seconds
+        while words not in (said := why_unready(process)):
+            assert time.monotonic() < deadline, f"{process.name} does not say {words!r} but {said!r}"
+            self.rest(_WATCH_SECONDS)
+
     @contextmanager
     def held(self, *processes: ServiceProcess) -> Iterator[None]:
         """Leaves processes as they are meanwhile."""
@@ -197,3 +207,17 @@ class Rig:
                     if error.code() not in again or time.monotonic() > deadline:
                         raise
             self.rest(_WATCH_SECONDS)
+
+
+def why_unready(process: ServiceProcess) -> str:
+    """Returns what a process says of why it takes no work; nothing while it does, or is not there."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the loopback needs no proxy
+    try:
+        opener.open(process.ready_url, timeout=_CALL_SECONDS).close()
+    except urllib.error.HTTPError as answer:
+        with answer:
+            checks = json.load(answer)["checks"]
+        return "; ".join(f"{name}: {text}" for name, text in checks.items() if text != "ok")
+    except OSError:
+        return ""
+    return ""
