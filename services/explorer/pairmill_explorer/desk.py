@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from pairmill_explorer.datasets.overview import info_of
 from pairmill_explorer.datasets.registry import Datasets
+from pairmill_explorer.search.facets import Facets
 from pairmill_explorer.search.masks import MaskCache
 from pairmill_explorer.search.searcher import Searcher
+from pairmill_explorer.search.thresholds import preview_threshold
 from pairmill_protos.explorer.v1.search_service_pb2 import (
+    GetFacetsRequest,
+    GetFacetsResponse,
     ListDatasetsRequest,
     ListDatasetsResponse,
+    PreviewThresholdRequest,
+    PreviewThresholdResponse,
     SearchRequest,
     SearchResponse,
 )
@@ -21,9 +27,10 @@ from pairmill_protos.explorer.v1.search_service_pb2 import (
 class SearchDesk:
     """Answers what is asked. Thread-safe."""
 
-    def __init__(self, datasets: Datasets, searcher: Searcher, masks: MaskCache) -> None:
+    def __init__(self, datasets: Datasets, searcher: Searcher, facets: Facets, masks: MaskCache) -> None:
         self.datasets = datasets
         self.searcher = searcher
+        self._facets = facets
         self._masks = masks
 
     def list_datasets(self, request: ListDatasetsRequest) -> ListDatasetsResponse:
@@ -35,3 +42,13 @@ class SearchDesk:
         """Returns the samples nearest to a query, or without one those that the filters admit."""
         with self.datasets.get(request.dataset).use() as snapshot:
             return self.searcher.search(snapshot, request)
+
+    def get_facets(self, request: GetFacetsRequest) -> GetFacetsResponse:
+        """Returns counts over what the filters admit, or over a query's results."""
+        with self.datasets.get(request.dataset).use() as snapshot:
+            return self._facets.facets(snapshot, request)
+
+    def preview_threshold(self, request: PreviewThresholdRequest) -> PreviewThresholdResponse:
+        """Returns what a threshold would keep."""
+        with self.datasets.get(request.dataset).use() as snapshot:
+            return preview_threshold(self.searcher, snapshot, request)

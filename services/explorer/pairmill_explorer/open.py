@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +14,10 @@ from pairmill.store.port import ObjectStore
 from pairmill_explorer.datasets.registry import Datasets, Watcher
 from pairmill_explorer.datasets.served import ServedDataset
 from pairmill_explorer.desk import SearchDesk
-from pairmill_explorer.ports import QueryEncoder
+from pairmill_explorer.encoding.shelf import EncoderShelf, ModelConfig, open_shelf
+from pairmill_explorer.images.children import ImageChildren
+from pairmill_explorer.search.counting import interval_cache
+from pairmill_explorer.search.facets import Facets
 from pairmill_explorer.search.masks import mask_cache
 from pairmill_explorer.search.searcher import Searcher
 
@@ -25,17 +28,29 @@ class CoreConfig:
 
     scratch: Path  # folder of its own, for indices that lie in buckets
     poll_seconds: float = 10.0  # between two looks for a new version
+    model: ModelConfig = field(default_factory=ModelConfig)  # where the models of queries come from
+    image_processes: int = 2  # children that decode images
     mask_bytes: int = 256 * 2**20  # most memory for evaluated filters
+    interval_bytes: int = 128 * 2**20  # most memory for which interval of a histogram each row lies in
     result_bytes: int = 64 * 2**20  # most memory for the next pages of queries
 
 
 class Explorer:
     """An explorer's core, opened; whoever opened it closes it."""
 
-    def __init__(self, datasets: Datasets, search: SearchDesk, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        datasets: Datasets,
+        search: SearchDesk,
+        watcher: Watcher,
+        shelf: EncoderShelf,
+        images: ImageChildren,
+    ) -> None:
         self.datasets = datasets
         self.search = search
         self._watcher = watcher
+        self._shelf = shelf
+        self._images = images
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -54,31 +69,36 @@ class Explorer:
         """Stops looking for new versions and gives up what is open."""
         self._watcher.close()
         self.datasets.close()
+        self._shelf.close()
+        self._images.close()
 
 
 def open_explorer(
     datasets: Mapping[str, ObjectStore],
     config: CoreConfig,
     *,
-    encoders: Callable[[str], QueryEncoder | None],
     clock: Clock | None = None,
 ) -> Explorer:
     """Opens datasets by their names, the first being the default, and watches them for new versions.
 
-    A dataset that cannot be opened is served as soon as it can; until then its `trouble` says why. `encoders`
-    finds the model of a bundle by the bundle's digest. Raises ConfigurationError where none is named.
+    A dataset that cannot be opened is served as soon as it can; until then its `trouble` says why. Raises
+    ConfigurationError where none is named.
     """
     if not datasets:
         raise ConfigurationError("datasets: none is named; give at least one address")
     clock = clock or SystemClock()
+    images = ImageChildren(config.image_processes)
+    shelf = open_shelf(config.model, images)
     served = [
-        ServedDataset(name, store, config.scratch / name, encoders=encoders, clock=clock)
+        ServedDataset(name, store, config.scratch / name, encoders=shelf.get, clock=clock)
         for name, store in datasets.items()
     ]
     registry = Datasets(served)
     registry.refresh()
     masks = mask_cache(config.mask_bytes)
-    desk = SearchDesk(registry, Searcher(masks, results_bytes=config.result_bytes), masks)
+    searcher = Searcher(masks, results_bytes=config.result_bytes)
+    facets = Facets(searcher, interval_cache(config.interval_bytes))
+    desk = SearchDesk(registry, searcher, facets, masks)
     watcher = Watcher(registry, seconds=config.poll_seconds)
     watcher.start()
-    return Explorer(registry, desk, watcher)
+    return Explorer(registry, desk, watcher, shelf, images)

@@ -20,13 +20,13 @@ class QueryEncoder(Protocol):
         ...
 
     def text(self, text: str) -> npt.NDArray[np.float32]:
-        """Returns the unit vector of a text, `(dimensions,) float32`."""
+        """Returns the unit vector of a text, `(dimensions,)`; raises NotEmbeddableError if it has none."""
         ...
 
     def image(self, data: bytes) -> npt.NDArray[np.float32]:
-        """Returns the unit vector of an image file, `(dimensions,) float32`.
+        """Returns the unit vector of an image file, `(dimensions,)`.
 
-        Raises NotAnImageError for bytes that are none.
+        Raises NotEmbeddableError for bytes that are none, or that the model has no vector for.
         """
         ...
 
@@ -35,5 +35,5 @@ class QueryEncoder(Protocol):
         ...
 
 
-class NotAnImageError(Exception):
-    """Bytes that give no picture; says why."""
+class NotEmbeddableError(Exception):
+    """A text or bytes that give no vector; says why."""

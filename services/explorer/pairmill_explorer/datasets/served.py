@@ -70,7 +70,7 @@ class ServedDataset:
         self._clock = clock
         self._refreshing = threading.Lock()
         self._index: Shared[OpenIndex] = Shared(OpenIndex.close)
-        self._encoder: QueryEncoder | None = None
+        self._encoder: tuple[str, QueryEncoder | None] = "", None  # of which bundle
         self._version = ""
         self._dataset: Dataset | None = None
         self._manifest_digest = b""
@@ -88,13 +88,14 @@ class ServedDataset:
         with self._index.use() as index:
             if index is None or self._dataset is None:
                 raise RetriableError(f"{self.name} cannot be searched now: {self._trouble}")
+            digest, encoder = self._encoder
             yield Snapshot(
                 name=self.name,
                 store=self.store,
                 dataset=self._dataset,
                 index=index,
                 rules=rules_of(self._dataset),
-                encoder=self._encoder,
+                encoder=encoder if digest == index.manifest.bundle_digest else None,
             )
 
     def dataset(self) -> Dataset:
@@ -126,6 +127,7 @@ class ServedDataset:
     def _refresh_index(self) -> None:
         version = current_of(self.store).version
         if version == self._version:
+            self._find_encoder(self._encoder[0])
             self._say("")
         elif not self._is_refused(version):
             self._take_over(version)
@@ -138,11 +140,16 @@ class ServedDataset:
         except PairmillError:
             self._refused = _Refused(version=version, until=self._clock.monotonic() + _REFUSED_SECONDS)
             raise
-        self._encoder = self._encoders(opened.manifest.bundle_digest)
+        self._find_encoder(opened.manifest.bundle_digest)
         self._index.replace(opened)
         self._version, self._refused = opened.version, None
         self._say("")
         _log.info("index_opened", dataset=self.name, version=opened.version, rows=opened.manifest.rows)
+
+    def _find_encoder(self, digest: str) -> None:
+        """Looks for the model of a bundle, which may be put there at any time."""
+        if self._encoder[0] != digest or self._encoder[1] is None:
+            self._encoder = digest, self._encoders(digest)
 
     def _is_refused(self, version: str) -> bool:
         refused = self._refused

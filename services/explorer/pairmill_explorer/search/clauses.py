@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pairmill_explorer.search.table import NO_TIME, Flags, Numbers, aspects, numbers, times, words
+from pairmill_explorer.search.table import NO_TIME, Flags, Numbers, aspects, coded, numbers, times
 
 ASPECT: Final = "aspect"
 _FLOAT32_MOST: Final = float(np.finfo(np.float32).max)
@@ -39,8 +39,10 @@ class OneOf:
 
     def holds(self, table: pa.Table) -> Flags:
         """Returns which rows meet it: decided once per value."""
-        known, codes = words(table, self.column)
-        wanted = np.fromiter((value in self.values for value in known), dtype=np.bool_, count=len(known))
+        known, codes = coded(table, self.column)
+        wanted = pc.is_in(known, value_set=pa.array(sorted(self.values), pa.string())).to_numpy(
+            zero_copy_only=False
+        )
         met: Flags = wanted[codes]
         return met
 

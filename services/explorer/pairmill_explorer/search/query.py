@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,14 @@ import numpy.typing as npt
 from pairmill.idarrays import words_of_bytes
 from pairmill.ids import ID_BYTES, from_hex
 from pairmill_explorer.errors import BadRequestError, NotFoundError, TooLargeError
-from pairmill_explorer.ports import NotAnImageError, QueryEncoder
+from pairmill_explorer.ports import NotEmbeddableError, QueryEncoder
 from pairmill_index.manifest import Modality
 from pairmill_index.opened import OpenIndex
 from pairmill_protos.explorer.v1.search_pb2 import Modality as ModalityCode
 from pairmill_protos.explorer.v1.search_pb2 import QueryPart
 
 Vector: TypeAlias = npt.NDArray[np.float32]
+Given = TypeVar("Given", str, bytes)
 
 MAX_PARTS: Final = 16
 MAX_TEXT: Final = 2000
@@ -124,9 +125,9 @@ def _part_vector(
 ) -> npt.NDArray[np.float64]:
     match part.WhichOneof("what"):
         case "text":
-            found = _encoder(encoder, f"{field}.text").text(unicodedata.normalize("NFC", part.text.strip()))
+            found = _embedded(_encoder(encoder, f"{field}.text").text, _plain(part.text), f"{field}.text")
         case "image":
-            found = _image_vector(part.image, f"{field}.image", encoder)
+            found = _embedded(_encoder(encoder, f"{field}.image").image, part.image, f"{field}.image")
         case "vector":
             found = np.asarray(part.vector.values, dtype=np.float64)
         case _:
@@ -136,11 +137,16 @@ def _part_vector(
     return wide / np.linalg.norm(wide)
 
 
-def _image_vector(data: bytes, field: str, encoder: QueryEncoder | None) -> Vector:
+def _embedded(embed: Callable[[Given], Vector], given: Given, field: str) -> Vector:
     try:
-        return _encoder(encoder, field).image(data)
-    except NotAnImageError as error:
-        raise BadRequestError(field, f"cannot be shown: {error}") from error
+        return embed(given)
+    except NotEmbeddableError as error:
+        raise BadRequestError(field, f"cannot be embedded: {error}") from error
+
+
+def _plain(text: str) -> str:
+    """Returns a text as the texts of a dataset are written, so that what means the same is embedded once."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def _encoder(encoder: QueryEncoder | None, field: str) -> QueryEncoder:

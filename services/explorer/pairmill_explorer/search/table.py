@@ -48,15 +48,22 @@ def known(column: pa.ChunkedArray[Any]) -> Flags:
 
 def words(table: pa.Table, name: str) -> tuple[list[str], Codes]:
     """Returns the values of a dictionary column, each once, and `(rows,)` the place of each row's value."""
+    values, codes = coded(table, name)
+    return [str(value) for value in values.to_pylist()], codes
+
+
+def coded(table: pa.Table, name: str) -> tuple[pa.Array[Any], Codes]:
+    """Returns the same, with the values as they lie in the table: there may be many, as of hosts."""
     column = table.column(name)
     if column.num_chunks > 1:
-        column = column.unify_dictionaries()
-    if not column.num_chunks:
-        return [], np.empty(0, dtype=np.int32)
+        column = column.unify_dictionaries()  # does nothing where all chunks share one
     chunks = [chunk for chunk in column.chunks if isinstance(chunk, pa.DictionaryArray)]
+    if not chunks:
+        return pa.array([], pa.string()), np.empty(0, dtype=np.int32)
     codes = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in chunks]
-    values = [str(value) for value in chunks[0].dictionary.to_pylist()]
-    return values, np.asarray(codes[0] if len(codes) == 1 else np.concatenate(codes), dtype=np.int32)
+    return chunks[0].dictionary, np.asarray(
+        codes[0] if len(codes) == 1 else np.concatenate(codes), dtype=np.int32
+    )
 
 
 def take(table: pa.Table, rows: Rows) -> pa.Table:
