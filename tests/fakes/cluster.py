@@ -98,6 +98,7 @@ class Cluster:
         checkpoints: Checkpoints | None = None,
         sweep_again_seconds: float = 86_400.0,
         absent_after_seconds: float = 1800.0,
+        keeps_ledger: bool = False,
     ) -> Gateway:
         """Returns a gateway as it is after a start."""
         bus = bus or self.bus
@@ -118,6 +119,7 @@ class Cluster:
                 poll_seconds=0.01,
                 sweep_again_seconds=sweep_again_seconds,
                 absent_after_seconds=absent_after_seconds,
+                keeps_ledger=keeps_ledger,
             ),
             bus=bus,
             book=book,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pairmill.bus.kafka import KafkaBus
 from pairmill.bus.kafka_admin import KafkaAdmin
-from pairmill.bus.port import TopicPartition
 from pairmill.bus.settings import KafkaConfig
 
 SESSION_SECONDS = 1.5
@@ -37,9 +36,6 @@ class KafkaBroker(KafkaBus):
 
     def reset_offsets(self, group: str, topic: str, *, to_end: bool) -> None:
         self.admin.reset_offsets(group, topic, to_end=to_end)
-
-    def trim(self, source: TopicPartition, before: int) -> None:
-        self.admin.trim(source, before)
 
     def has_member(self, group: str, member: str) -> bool:
         """Whether the broker counts a member as one of a group."""

@@ -102,6 +102,10 @@ class KafkaBus:
         """Returns the group's committed offset, or None."""
         return self._metadata.committed(group, [source]).get(source)
 
+    def trim(self, source: TopicPartition, before: int) -> None:
+        """Deletes messages with smaller offsets; brokers free the room by whole segments."""
+        self._metadata.trim(source, before)
+
     def has_members(self, group: str) -> bool:
         """Returns whether the broker counts anybody as a member of a group."""
         return bool(self._metadata.members(group))

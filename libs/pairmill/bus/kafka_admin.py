@@ -145,8 +145,7 @@ class KafkaAdmin:
 
     def trim(self, source: TopicPartition, before: int) -> None:
         """Deletes messages with smaller offsets, as retention would."""
-        with translated(f"trimming {source.topic}"):
-            self._client.get().delete_records({Place(source.topic, source.partition): before})
+        self._metadata.trim(source, before)
 
     # Groups
 

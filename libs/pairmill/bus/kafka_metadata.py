@@ -146,6 +146,11 @@ class Metadata:
         )
         return {TopicPartition(place.topic, place.partition): at.offset for place, at in answers.items()}
 
+    def trim(self, source: TopicPartition, before: int) -> None:
+        """Deletes messages with smaller offsets."""
+        with self._asking(f"trimming {source.topic}") as client:
+            client.delete_records({Place(source.topic, source.partition): before})
+
     def committed(
         self, group: str, sources: Iterable[TopicPartition] | None = None
     ) -> Mapping[TopicPartition, int]:

@@ -127,6 +127,10 @@ class Bus(AbstractContextManager["Bus"], Protocol):
         """Returns the group's committed offset, or None if it has none."""
         ...
 
+    def trim(self, source: TopicPartition, before: int) -> None:
+        """Deletes messages with smaller offsets for good; whoever reads goes on with what is there."""
+        ...
+
     def has_members(self, group: str) -> bool:
         """Returns whether a group has a member that was not silent for too long."""
         ...
@@ -165,8 +169,4 @@ class BusAdmin(Protocol):
 
     def reset_offsets(self, group: str, topic: str, *, to_end: bool) -> None:
         """Sets a group's offsets of a topic to the start or the end."""
-        ...
-
-    def trim(self, source: TopicPartition, before: int) -> None:
-        """Deletes messages with smaller offsets, as retention would."""
         ...

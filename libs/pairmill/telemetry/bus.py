@@ -112,6 +112,10 @@ class MeasuredBus:
         """Returns the group's committed offset."""
         return self._behind.committed(group, source)
 
+    def trim(self, source: TopicPartition, before: int) -> None:
+        """Deletes messages with smaller offsets."""
+        self._behind.trim(source, before)
+
     def has_members(self, group: str) -> bool:
         """Returns whether a group has a member."""
         return self._behind.has_members(group)

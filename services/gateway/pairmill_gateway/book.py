@@ -56,6 +56,12 @@ class Book:
         self._early: dict[
             str, dict[JobFact, Message]
         ] = {}  # compaction may leave a job's spec behind the rest
+        self._unreadable = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every record so far could be read: of others nobody knows which job they are of."""
+        return not self._unreadable
 
     def catch_up(self) -> int:
         """Reads what is new; returns how many records that were. Raises RetriableError."""
@@ -94,6 +100,7 @@ class Book:
             else:
                 self._early.setdefault(job_id, {}).setdefault(what, message)
         except DecodeError as error:
+            self._unreadable += 1
             log.error("job_record_unreadable", job=job_id, what=what, offset=message.offset, error=str(error))
 
     def _admit(self, job_id: str, admitted: JobAdmitted, message: Message) -> None:

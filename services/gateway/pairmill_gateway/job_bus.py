@@ -101,6 +101,10 @@ class JobBus(AbstractContextManager["Bus"]):
         """Passes on."""
         return self._bus.committed(group, source)
 
+    def trim(self, source: TopicPartition, before: int) -> None:
+        """Passes on."""
+        self._bus.trim(source, before)
+
     def has_members(self, group: str) -> bool:
         """Passes on."""
         return self._bus.has_members(group)

@@ -26,6 +26,7 @@ from pairmill_gateway.job_bus import JobBus, SharedPages
 from pairmill_gateway.job_records import swept_message
 from pairmill_gateway.ports import Finisher, StatusSink
 from pairmill_gateway.running import RunningJobs
+from pairmill_gateway.trimming import LedgerTrimming
 from pairmill_protos.job.v1.job_pb2 import JobSwept
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ class JobsLoopSettings:
     poll_seconds: float = 0.25  # longest pause between two looks at the ledger
     sweep_again_seconds: float = 86_400.0  # after a job's end, for what stages wrote late (U4)
     absent_after_seconds: float = 1800.0  # without members of a group, before its jobs are blocked (U17)
+    keeps_ledger: bool = False  # also what no job needs any more (U19)
     chores_at_once: int = 2
 
 
@@ -88,6 +90,7 @@ class JobsLoop:
         self._checkpoints = checkpoints
         self._pages = SharedPages(bus)
         self._attendance = Attendance(bus, clock, settings.absent_after_seconds)
+        self._trimming = LedgerTrimming(bus, book, clock)
         self._chores = Chores(clock, settings.chores_at_once)
         self._outage = Outage(clock)
         self._owned: frozenset[int] = frozenset()  # partitions of the ledger
@@ -169,6 +172,8 @@ class JobsLoop:
         for entry in entries:
             if not entry.is_running:
                 self._clean_up(entry)
+        if not self._settings.keeps_ledger:
+            self._trimming.apply(self._owned)
         self._show()
         return bool(news or ended or any(happened))
 

@@ -106,6 +106,7 @@ def _loop(config: ClusterConfig, desk: Desk, registry: CollectorRegistry) -> Job
             poll_seconds=config.poll_seconds,
             absent_after_seconds=config.absent_after_seconds,
             sweep_again_seconds=config.sweep_again_seconds,
+            keeps_ledger=config.keep_ledger,
             chores_at_once=config.chores_at_once,
         ),
         bus=desk.bus,

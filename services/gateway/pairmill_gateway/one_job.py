@@ -54,7 +54,7 @@ def drive_job(env: Mapping[str, str]) -> int:
             checkpoints,
         )
         sink = GatewayMetrics(registry, StatusFile(config.status_file))
-        retention = retention_of(bus, TopicPartition(PROGRESS_TOPIC, 0), clock)
+        retention = retention_of(config.bus_url, bus, TopicPartition(PROGRESS_TOPIC, 0), clock)
         janitor = Janitor(store, source, checkpoints)
         loop = GatewayLoop(
             lambda: JobDriver(

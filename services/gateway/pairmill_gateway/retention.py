@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from pairmill.bus.port import Bus, TopicPartition
 from pairmill.clock import Clock
+
+_EMBEDDED: Final = "sqlite:"
 
 KEEP_SECONDS: Final = 300.0
 """A sign of life stays for at least so long, and at most twice as long."""
 
 
-@runtime_checkable
-class TrimmableBus(Protocol):
-    """What an embedded bus lets its clients do."""
-
-    def end_offset(self, source: TopicPartition) -> int:
-        """Returns the offset that the next message will have."""
-        ...
-
-    def trim(self, source: TopicPartition, before: int) -> None:
-        """Deletes messages with smaller offsets."""
-        ...
-
-
 class Retention:
     """Trims one partition now and then. Readers keep their place; what they miss, they do not need."""
 
-    def __init__(self, bus: TrimmableBus, source: TopicPartition, clock: Clock) -> None:
+    def __init__(self, bus: Bus, source: TopicPartition, clock: Clock) -> None:
         self._bus = bus
         self._source = source
         self._clock = clock
@@ -44,6 +33,6 @@ class Retention:
         self._mark, self._marked_at = self._bus.end_offset(self._source), now
 
 
-def retention_of(bus: Bus, source: TopicPartition, clock: Clock) -> Retention | None:
+def retention_of(bus_url: str, bus: Bus, source: TopicPartition, clock: Clock) -> Retention | None:
     """Returns what keeps a partition short, or None for a bus that forgets by itself."""
-    return Retention(bus, source, clock) if isinstance(bus, TrimmableBus) else None
+    return Retention(bus, source, clock) if bus_url.startswith(_EMBEDDED) else None
