@@ -1,0 +1,1 @@
+"""Subsets: recipes, what they choose of a dataset, and exports of it."""

@@ -1,0 +1,230 @@
+"""What a recipe chooses of the rows that its filters admit: pure, over flags and ids.
+
+The order of the steps: nearest to the query, one per cluster, shares of groups, at most so many per group, at
+most so many in all. Memory holds a flag per row, a score per row where there is a query, and ids of the rows
+that a step has to compare; never rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pairmill.idarrays import Words, ascending, find, ranks_in_groups, starts_of_groups
+from pairmill_explorer.subsets.draws import MOST, Draws, bound_of, draws_of
+from pairmill_explorer.subsets.gathered import Order, gathered
+from pairmill_explorer.subsets.segments import (
+    CLUSTER,
+    Codes,
+    Flags,
+    Groups,
+    SegmentRows,
+    clusters_at,
+    ids_at,
+    runs,
+)
+
+Scores: TypeAlias = Sequence[npt.NDArray[np.float32]]
+_NONE: Final = np.empty(0, dtype=np.float32)
+_SLACK: Final = 20
+_DEVIATIONS: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is chosen of the rows that the filters admit, and of a query's results."""
+
+    min_score: float | None = None
+    max_results: int | None = None
+    one_per_cluster: bool = False
+    group_by: str = ""
+    max_per_group: int | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    default_weight: float = 1.0
+    size: int | None = None
+    seed: int = 0
+
+
+def choose(
+    segments: Sequence[SegmentRows], admitted: Sequence[Flags], rules: Rules, scores: Scores | None = None
+) -> tuple[Flags, ...]:
+    """Returns which rows of each segment are chosen.
+
+    `scores`, one per row, come with a query; rows that are not admitted have any.
+    """
+    chosen = tuple(np.array(flags, dtype=np.bool_) for flags in admitted)
+    if scores is not None:
+        chosen = _above(chosen, scores, rules.min_score)
+    if rules.one_per_cluster:
+        chosen = _first_of_cluster(segments, chosen, _by_score(scores), 1)
+    if scores is not None and rules.max_results is not None:
+        chosen = _nearest(segments, chosen, scores, rules.max_results)
+    chosen = _shares(segments, chosen, rules)
+    if rules.max_per_group is not None:
+        chosen = _capped(segments, chosen, rules, rules.max_per_group)
+    if rules.size is not None:
+        groups = Groups.of(segments, "")
+        chosen = _smallest_draws(segments, chosen, groups, rules.size, rules.seed)
+    return chosen
+
+
+def total(flags: Sequence[Flags]) -> int:
+    """Returns how many flags are set."""
+    return sum(int(np.count_nonzero(one)) for one in flags)
+
+
+def _above(flags: Sequence[Flags], scores: Scores, least: float | None) -> tuple[Flags, ...]:
+    if least is None:
+        return tuple(flags)
+    bound = np.float32(least)
+    return tuple(one & (score >= bound) for one, score in zip(flags, scores, strict=True))
+
+
+def _nearest(
+    segments: Sequence[SegmentRows], flags: Sequence[Flags], scores: Scores, limit: int
+) -> tuple[Flags, ...]:
+    """Keeps the `limit` best scores; of equal ones at the edge those with the smallest ids."""
+    held = np.concatenate([score[one] for one, score in zip(flags, scores, strict=True)] or [_NONE])
+    if len(held) <= limit:
+        return tuple(flags)
+    edge = np.partition(held, len(held) - limit)[len(held) - limit]
+    above = tuple(one & (score > edge) for one, score in zip(flags, scores, strict=True))
+    level = tuple(one & (score == edge) for one, score in zip(flags, scores, strict=True))
+    rows = gathered(segments, level, lambda number, rows, ids: ids[:, 0])
+    best = rows.take(ascending(rows.ids)[: limit - total(above)])
+    return best.added_to(above)
+
+
+def _shares(segments: Sequence[SegmentRows], flags: Sequence[Flags], rules: Rules) -> tuple[Flags, ...]:
+    """Keeps of each group the rows whose draw belongs to the group's share."""
+    if rules.default_weight >= 1.0 and all(weight >= 1.0 for weight in rules.weights.values()):
+        return tuple(flags)
+    groups = Groups.of(segments, "" if rules.group_by == CLUSTER else rules.group_by)
+    shares = [rules.weights.get(value, rules.default_weight) for value in groups.values]
+    bounds = np.array([bound_of(share) for share in shares], dtype=np.uint64)
+    some = np.array([share > 0 for share in shares], dtype=np.bool_)
+    return _filtered(
+        segments,
+        flags,
+        groups,
+        lambda codes, ids: some[codes] & (draws_of(ids, rules.seed) <= bounds[codes]),
+    )
+
+
+def _capped(
+    segments: Sequence[SegmentRows], flags: Sequence[Flags], rules: Rules, limit: int
+) -> tuple[Flags, ...]:
+    """Keeps of each group the rows with the smallest draws."""
+    if rules.group_by == CLUSTER:
+        return _first_of_cluster(segments, flags, lambda _, rows, ids: draws_of(ids, rules.seed), limit)
+    groups = Groups.of(segments, rules.group_by)
+    return _smallest_draws(segments, flags, groups, limit, rules.seed)
+
+
+def _smallest_draws(
+    segments: Sequence[SegmentRows], flags: Sequence[Flags], groups: Groups, limit: int, seed: int
+) -> tuple[Flags, ...]:
+    """Keeps the `limit` rows of each group with the smallest draws; ties by id.
+
+    Draws are evenly spread, so a bound little above the share wanted leaves few rows to compare. Groups in
+    which it leaves fewer than `limit`, which is next to impossible, are compared whole.
+    """
+    counts = _counts(flags, groups)
+    if not (counts > limit).any():
+        return tuple(flags)
+    bounds = _likely_bounds(counts, limit)
+    under = _under(segments, flags, groups, bounds, seed)
+    short = _counts(under, groups) < np.minimum(counts, limit)
+    if short.any():
+        under = _under(segments, flags, groups, np.where(short, MOST, bounds), seed)
+    rows = gathered(segments, under, lambda number, rows, ids: groups.codes[number][rows])
+    order = ascending(rows.keys, draws_of(rows.ids, seed), rows.ids)
+    ranks = ranks_in_groups(starts_of_groups(rows.keys[order][:, np.newaxis].astype(np.uint64)))
+    empty = tuple(np.zeros(len(one), dtype=np.bool_) for one in flags)
+    return rows.take(order[ranks < limit]).added_to(empty)
+
+
+def _under(
+    segments: Sequence[SegmentRows], flags: Sequence[Flags], groups: Groups, bounds: Draws, seed: int
+) -> tuple[Flags, ...]:
+    """Keeps the rows whose draw is not above their group's bound."""
+    return _filtered(segments, flags, groups, lambda codes, ids: draws_of(ids, seed) <= bounds[codes])
+
+
+def _likely_bounds(counts: npt.NDArray[np.int64], limit: int) -> Draws:
+    """Returns the draws below which each group has, all but certainly, at least `limit` rows."""
+    wanted = limit + _DEVIATIONS * limit**0.5 + _SLACK
+    return np.array([bound_of(wanted / count) if count > wanted else MOST for count in counts], np.uint64)
+
+
+def _by_score(scores: Scores | None) -> Order:
+    """Orders by the score, the best first; without one by the id alone."""
+    if scores is None:
+        return lambda number, rows, ids: np.zeros(len(rows), dtype=np.uint64)
+    return lambda number, rows, ids: -scores[number][rows]
+
+
+def _first_of_cluster(
+    segments: Sequence[SegmentRows], flags: Sequence[Flags], order: Order, limit: int
+) -> tuple[Flags, ...]:
+    """Keeps of each cluster the first `limit` rows in an order; ties by id.
+
+    Nearly all samples are alone in a cluster that has their own id. Only those that name another one, and
+    those that they name, have to be compared.
+    """
+    naming = _where_cluster(segments, flags, lambda ids, clusters: (ids != clusters).any(axis=1))
+    members = gathered(segments, naming, order, clusters=True)
+    if not len(members.ids):
+        return tuple(flags)
+    sorted_clusters = members.clusters[ascending(members.clusters)]
+    named = sorted_clusters[starts_of_groups(sorted_clusters)]
+    heads = _where_cluster(
+        segments,
+        flags,
+        lambda ids, clusters: (ids == clusters).all(axis=1) & (find(named, ids) >= 0),
+    )
+    both = members.with_more(gathered(segments, heads, order, clusters=True))
+    positions = ascending(both.clusters, both.keys, both.ids)
+    ranks = ranks_in_groups(starts_of_groups(both.clusters[positions]))
+    return both.take(positions[ranks >= limit]).taken_from(flags)
+
+
+def _where_cluster(
+    segments: Sequence[SegmentRows], flags: Sequence[Flags], holds: Callable[[Words, Words], Flags]
+) -> tuple[Flags, ...]:
+    """Returns the rows for whose ids and clusters something holds."""
+    found = []
+    for segment, one in zip(segments, flags, strict=True):
+        kept = np.zeros(len(one), dtype=np.bool_)
+        for rows in runs(one):
+            kept[rows] = holds(ids_at(segment, rows), clusters_at(segment, rows))
+        found.append(kept)
+    return tuple(found)
+
+
+def _filtered(
+    segments: Sequence[SegmentRows],
+    flags: Sequence[Flags],
+    groups: Groups,
+    holds: Callable[[Codes, Words], Flags],
+) -> tuple[Flags, ...]:
+    """Returns the rows for whose groups and ids something holds."""
+    found = []
+    for segment, one, codes in zip(segments, flags, groups.codes, strict=True):
+        kept = np.zeros(len(one), dtype=np.bool_)
+        for rows in runs(one):
+            kept[rows] = holds(codes[rows], ids_at(segment, rows))
+        found.append(kept)
+    return tuple(found)
+
+
+def _counts(flags: Sequence[Flags], groups: Groups) -> npt.NDArray[np.int64]:
+    counts = np.zeros(len(groups.values), dtype=np.int64)
+    for one, codes in zip(flags, groups.codes, strict=True):
+        for rows in runs(one):
+            counts += np.bincount(codes[rows], minlength=len(counts))
+    return counts

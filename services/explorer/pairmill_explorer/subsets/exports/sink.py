@@ -1,0 +1,81 @@
+"""Files written straight into a store, where it is a folder; by way of a scratch file elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pairmill.store.port import ObjectInfo, ObjectStore
+from pairmill_explorer.subsets.exports.job import WrittenFile
+
+
+@runtime_checkable
+class WritesInPlace(Protocol):
+    """A store that gives the file to write an object to, so that its bytes are written once."""
+
+    def put_written(self, key: str, write: Callable[[BinaryIO], bytes]) -> ObjectInfo:
+        """Stores what `write` writes, which returns its SHA-256; durable on return."""
+        ...
+
+
+class HashingFile(io.RawIOBase):
+    """A file that knows the digest of what was written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.position = 0
+
+    def write(self, data: Any) -> int:
+        """Appends bytes."""
+        self._digest.update(data)
+        self._file.write(data)
+        self.position += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Returns how many bytes were written."""
+        return self.position
+
+    def writable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def digest(self) -> bytes:
+        """Returns the SHA-256 of what was written."""
+        return self._digest.digest()
+
+
+def write_parquet(file: HashingFile, table: pa.Table) -> None:
+    """Writes a table as parquet; equal tables give equal bytes."""
+    with pa.PythonFile(file, mode="w") as sink:
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+
+
+def put_file(
+    store: ObjectStore, key: str, name: str, rows: int, write: Callable[[HashingFile], None]
+) -> WrittenFile:
+    """Stores what `write` writes and returns what is said of it; `name` is its path in the export."""
+
+    def written(file: BinaryIO) -> bytes:
+        hashing = HashingFile(file)
+        write(hashing)
+        return hashing.digest()
+
+    if isinstance(store, WritesInPlace):
+        info = store.put_written(key, written)
+    else:
+        with tempfile.TemporaryDirectory(prefix="pairmill-export-") as folder:
+            path = Path(folder) / "object"
+            with path.open("wb") as file:
+                written(file)
+            info = store.put_file(key, path)
+    return WrittenFile(path=name, rows=rows, bytes=info.size_bytes, sha256=info.sha256.hex())

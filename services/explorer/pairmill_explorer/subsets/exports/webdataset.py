@@ -1,0 +1,173 @@
+"""WebDataset tars, put together from the blocks of stored ones; index and totals beside, as in `train/`."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from pairmill.dataset.tars import BLOCK
+from pairmill.errors import CorruptObjectError
+from pairmill.schemas import versioned
+from pairmill_explorer.subsets.exports.blocks import RawSample, Wanted, read_samples
+from pairmill_explorer.subsets.exports.job import PartRecord, WrittenFile
+from pairmill_explorer.subsets.exports.layout import part_key
+from pairmill_explorer.subsets.exports.ranges import ranges_of
+from pairmill_explorer.subsets.exports.rows import columns_of
+from pairmill_explorer.subsets.exports.sink import HashingFile, put_file, write_parquet
+from pairmill_explorer.subsets.exports.writers import Target
+from pairmill_explorer.subsets.order import Places, in_order, shuffled
+from pairmill_explorer.subsets.segments import Flags
+
+_NAMES: Final = {
+    "sample_id": "sample_id",
+    "url": "url",
+    "caption": "text",
+    "language": "language",
+    "verdict": "verdict",
+    "original_width": "width",
+    "original_height": "height",
+    "similarity": "similarity",
+    "punsafe": "unsafe_score",
+    "pwatermark": "watermark_score",
+    "aesthetic_score": "aesthetic_score",
+    "toxicity": "toxicity",
+    "md5": "md5",
+    "host": "host",
+    "crawl": "crawl",
+    "licence": "licence",
+    "fetched_at": "fetched_at",
+}
+"""Columns of the index beside a tar, with the column of the search index that they come from."""
+
+_READERS: Final = 8
+_BATCH: Final = 64
+
+Batch: TypeAlias = list[RawSample | CorruptObjectError]
+
+
+@dataclass(slots=True)
+class _Written:
+    """What became of a part's samples."""
+
+    positions: list[int] = field(default_factory=list)  # in the part, of those written
+    offsets: list[int] = field(default_factory=list)  # of the image in the tar
+    names: list[str] = field(default_factory=list)  # of the image's member
+    corrupt: list[str] = field(default_factory=list)
+
+
+class WebDatasetWriter:
+    """Writes parts, several at once: what they wait for is disk and network."""
+
+    at_once = 2
+
+    def __init__(self, target: Target, chosen: Sequence[Flags]) -> None:
+        """`chosen` has images only."""
+        self._target = target
+        self._chosen = chosen
+        self._ranges = ranges_of(target.source)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="export-reader")
+
+    def places(self) -> Iterator[Places]:
+        """Yields all rows in a random order that follows from the recipe's seed."""
+        seed = int(self._target.job.recipe.get("seed", 0))
+        return in_order(self._target.index.segments, self._chosen, shuffled(~seed))
+
+    def write(self, number: int, places: Places) -> PartRecord:
+        """Writes a tar with its index and totals."""
+        names = [*_NAMES.values(), "shard", "tar_offset", "tar_size"]
+        rows = columns_of(self._target.index.segments, places, names)
+        wanted, written = _wanted(rows), _Written()
+        tar = self._put(number, ".tar", len(wanted), lambda file: self._write_tar(file, wanted, written))
+        table = _index(rows, written)
+        index = self._put(number, ".parquet", len(table), lambda file: write_parquet(file, table))
+        totals = _stats(len(table))
+        stats = self._put(number, "_stats.json", 0, lambda file: _write(file, totals))
+        kept = len(table)
+        tar = WrittenFile(path=tar.path, rows=kept, bytes=tar.bytes, sha256=tar.sha256)
+        return PartRecord(number=number, rows=kept, files=(tar, index, stats), corrupt=tuple(written.corrupt))
+
+    def close(self) -> None:
+        """Ends the readers."""
+        self._readers.shutdown(cancel_futures=True)
+        self._ranges.close()
+
+    def _put(self, number: int, suffix: str, rows: int, write: Callable[[HashingFile], None]) -> WrittenFile:
+        key = part_key(self._target.job.export_id, number, suffix)
+        return put_file(self._target.store, key, f"{number:05d}{suffix}", rows, write)
+
+    def _write_tar(self, file: HashingFile, wanted: Sequence[Wanted], written: _Written) -> None:
+        place = 0
+        for batch in self._batches(wanted):
+            self._target.check()
+            samples = []
+            position = file.position
+            for sample in batch:
+                if isinstance(sample, CorruptObjectError):
+                    written.corrupt.append(wanted[place].key)
+                else:
+                    written.positions.append(place)
+                    written.offsets.append(position + BLOCK)
+                    written.names.append(f"{wanted[place].key}.{sample.extension}")
+                    samples.append(sample.data)
+                    position += len(sample.data)
+                place += 1
+            file.write(b"".join(samples))
+            self._target.advance(len(samples), position - file.position)
+        end = file.position + 2 * BLOCK
+        file.write(bytes(2 * BLOCK + -end % tarfile.RECORDSIZE))
+
+    def _batches(self, wanted: Sequence[Wanted]) -> Iterator[Batch]:
+        """Yields samples in their order; so many batches are read ahead, so many are held."""
+        waiting: deque[Future[Batch]] = deque()
+        try:
+            for start in range(0, len(wanted), _BATCH):
+                some = wanted[start : start + _BATCH]
+                waiting.append(self._readers.submit(read_samples, self._ranges, some))
+                if len(waiting) > _READERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _wanted(rows: pa.Table) -> list[Wanted]:
+    columns = (rows.column(name).to_pylist() for name in ("sample_id", "shard", "tar_offset", "tar_size"))
+    return [Wanted(*values) for values in zip(*columns, strict=True)]
+
+
+def _index(rows: pa.Table, written: _Written) -> pa.Table:
+    """Returns the samples of a tar in its order."""
+    kept = rows.take(np.array(written.positions, dtype=np.int64))
+    columns = {"key": kept.column("sample_id")}
+    columns |= {name: kept.column(column) for name, column in _NAMES.items()}
+    columns["image_path"] = pa.chunked_array([pa.array(written.names, pa.string())])
+    columns["tar_offset"] = pa.chunked_array([pa.array(written.offsets, pa.int64())])
+    columns["tar_size"] = kept.column("tar_size")
+    table = pa.table(columns)
+    return table.cast(versioned(table.schema))
+
+
+def _write(file: HashingFile, data: bytes) -> None:
+    file.write(data)
+
+
+def _stats(count: int) -> bytes:
+    """Returns img2dataset's totals but for times: equal parts have equal bytes."""
+    totals = {
+        "count": count,
+        "successes": count,
+        "failed_to_download": 0,
+        "failed_to_resize": 0,
+        "status_dict": {"success": count},
+    }
+    return json.dumps(totals, indent=4).encode()

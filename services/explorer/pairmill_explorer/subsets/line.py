@@ -1,0 +1,241 @@
+"""The exports of an explorer, one after the other in a thread of its own.
+
+What is to be exported stands in the datasets' stores, so an explorer that starts anew goes on with what was
+not complete. Several explorers may be at the same export: they write the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from pairmill.clock import Clock
+from pairmill.errors import CorruptObjectError, ObjectMissingError, PairmillError, RetriableError
+from pairmill_explorer.datasets.registry import Datasets
+from pairmill_explorer.datasets.served import ServedDataset, Snapshot
+from pairmill_explorer.errors import RequestError
+from pairmill_explorer.subsets.exports.job import End, EndRecord, ExportJob, JobShelf
+from pairmill_explorer.subsets.exports.meter import Meter, Standing
+from pairmill_explorer.subsets.exports.work import ExportEndedError, Work
+from pairmill_explorer.subsets.recipe import checked, recipe_from_json
+from pairmill_index.layout import version_key
+from pairmill_index.manifest import Current
+from pairmill_index.opened import OpenIndex, open_index
+
+_log = structlog.get_logger()
+
+_DELAYS: Final = (1.0, 5.0, 20.0, 60.0, 120.0)
+"""Pauses before an export is tried again whose store or disk was away; after the last it has failed."""
+
+_LOOK_SECONDS: Final = 2.0
+_END_SECONDS: Final = 60.0
+
+
+class _StoppedError(Exception):
+    """The export is not to go on: it was cancelled, or the explorer ends."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    served: ServedDataset
+    job: ExportJob
+    meter: Meter
+    running: bool = False
+    cancelled: bool = False
+    trouble: str = ""
+    looked_at: float = field(default=0.0)
+
+
+class ExportLine:
+    """Carries out exports. Thread-safe."""
+
+    def __init__(self, datasets: Datasets, *, scratch: Path, clock: Clock) -> None:
+        """Starts nothing yet. `scratch` is a folder of its own."""
+        self._datasets = datasets
+        self._scratch = scratch
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="exports", daemon=True)
+
+    def start(self) -> None:
+        """Goes on with what was not complete, then takes what is submitted."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops; what is at work is cut off and gone on with by the next explorer."""
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(_END_SECONDS)
+
+    def submit(self, served: ServedDataset, job: ExportJob) -> None:
+        """Queues an export, unless it is queued."""
+        key = (served.name, job.export_id)
+        with self._changed:
+            if key not in self._entries:
+                self._entries[key] = _Entry(served, job, Meter(self._clock))
+                self._changed.notify_all()
+
+    def standing(self, dataset: str, export_id: str) -> Standing | None:
+        """Returns how far an export is, or None if it is not in this line."""
+        with self._changed:
+            entry = self._entries.get((dataset, export_id))
+            if entry is None:
+                return None
+            return Standing(running=entry.running, reading=entry.meter.read(), trouble=entry.trouble)
+
+    def cancel(self, dataset: str, export_id: str) -> None:
+        """Takes an export out of the line; one that is at work ends soon and removes what it wrote."""
+        with self._changed:
+            entry = self._entries.get((dataset, export_id))
+            if entry is None:
+                return
+            entry.cancelled = True
+            if not entry.running:
+                del self._entries[dataset, export_id]
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Returns when an export began or ended here, or after some time."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def _work(self) -> None:
+        self._take_up()
+        while (entry := self._next()) is not None:
+            try:
+                self._carry_out(entry)
+            except Exception as error:  # noqa: BLE001 - the thread's top: other exports go on
+                _log.error("export_crashed", export=entry.job.export_id, error=repr(error), exc_info=True)
+                self._fail(entry, f"{type(error).__name__}: {error}")
+            finally:
+                with self._changed:
+                    self._entries.pop((entry.served.name, entry.job.export_id), None)
+                    self._changed.notify_all()
+
+    def _take_up(self) -> None:
+        """Queues what no explorer completed, the oldest first."""
+        for served in self._datasets:
+            try:
+                shelf = JobShelf(served.store)
+                jobs = [job for job in shelf.all() if shelf.end(job.export_id) is None]
+            except PairmillError as error:
+                _log.warning("exports_not_listed", dataset=served.name, error=str(error))
+                continue
+            for job in sorted(jobs, key=lambda job: job.started_at):
+                self.submit(served, job)
+
+    def _next(self) -> _Entry | None:
+        with self._changed:
+            while not self._entries and not self._stop.is_set():
+                self._changed.wait()
+            if self._stop.is_set():
+                return None
+            entry = next(iter(self._entries.values()))
+            entry.running = True
+            self._changed.notify_all()
+            return entry
+
+    def _carry_out(self, entry: _Entry) -> None:
+        """Exports, waiting for what is away; notes how it ended unless the explorer ends before."""
+        shelf = JobShelf(entry.served.store)
+        for delay in (*_DELAYS, None):
+            try:
+                self._export(entry)
+            except _StoppedError:
+                if entry.cancelled:
+                    shelf.remove_files(entry.job.export_id)
+            except RetriableError as error:
+                entry.trouble = str(error)
+                _log.warning("export_waits", export=entry.job.export_id, error=str(error))
+                if delay is None:
+                    self._fail(entry, str(error))
+                elif not self._stop.wait(delay):
+                    continue
+            except (PairmillError, RequestError) as error:
+                self._fail(entry, str(error))
+            return
+
+    def _export(self, entry: _Entry) -> None:
+        folder = self._scratch / entry.served.name
+        with snapshot_at(entry.served, entry.job.index_version, folder) as snapshot:
+            recipe = recipe_from_json(entry.job.recipe)
+            work = Work(
+                snapshot=snapshot,
+                checked=checked(recipe, snapshot.index.manifest.dimensions, snapshot.rules),
+                job=entry.job,
+                store=entry.served.store,
+                newest=lambda: _newest(entry.served),
+                meter=entry.meter,
+                check=lambda: self._check(entry),
+                clock=self._clock,
+            )
+            end = work.run()
+            entry.trouble = ""
+            _log.info("export_complete", export=entry.job.export_id, rows=end.rows, bytes=end.bytes)
+
+    def _check(self, entry: _Entry) -> None:
+        if self._stop.is_set() or entry.cancelled:
+            raise _StoppedError
+        now = self._clock.monotonic()
+        if now - entry.looked_at >= _LOOK_SECONDS:
+            entry.looked_at = now
+            end = JobShelf(entry.served.store).end(entry.job.export_id)
+            if end is not None and end.state is End.CANCELLED:
+                entry.cancelled = True
+                raise _StoppedError
+
+    def _fail(self, entry: _Entry, error: str) -> None:
+        end = EndRecord(state=End.FAILED, ended_at=self._clock.now().isoformat(), error=error)
+        try:
+            JobShelf(entry.served.store).note_end(entry.job.export_id, end)
+        except PairmillError as failure:
+            _log.error("export_end_not_noted", export=entry.job.export_id, error=str(failure))
+        _log.warning("export_failed", export=entry.job.export_id, error=error)
+
+
+@contextmanager
+def snapshot_at(served: ServedDataset, version: str, folder: Path) -> Iterator[Snapshot]:
+    """Gives a dataset with a version of its index, which need not be the one that serves.
+
+    `folder` is for copies where the dataset lies in a bucket. Raises ExportEndedError where the version is
+    gone.
+    """
+    with served.use() as snapshot:
+        if snapshot.index.version == version:
+            yield snapshot
+            return
+        try:
+            index = open_index(served.store, folder, _named(served, version))
+        except ObjectMissingError as error:
+            raise ExportEndedError(
+                f"index version {version} is not there any more; start the export again"
+            ) from error
+        with index:
+            yield replace(snapshot, index=index)
+
+
+def _named(served: ServedDataset, version: str) -> Current:
+    """Returns a version by its name, which is the beginning of its manifest's digest."""
+    digest = hashlib.sha256(served.store.get(version_key(version))).hexdigest()
+    if not digest.startswith(version):
+        raise CorruptObjectError(f"{version_key(version)} does not have the digest that it is named by")
+    return Current(version=version, sha256=digest)
+
+
+@contextmanager
+def _newest(served: ServedDataset) -> Iterator[OpenIndex]:
+    served.refresh()
+    with served.use() as snapshot:
+        yield snapshot.index
