@@ -96,7 +96,10 @@ def _memory(service: str) -> Figure:
 def _watched(stack: Stack) -> Iterator[dict[str, Trace]]:
     """Fills the mapping at the end: what each service took in CPU, and the memory of its largest member."""
     found: dict[str, Trace] = {}
-    watches = {process.name: Watch(process.pid) for process in stack.services.values()}
+    watches = {
+        process.name: Watch(process.pid, every_seconds=_LOOK_SECONDS / 2)
+        for process in stack.services.values()
+    }
     for watch in watches.values():
         watch.__enter__()
     try:
