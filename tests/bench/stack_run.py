@@ -50,6 +50,7 @@ AUDIT: Final = Figure("`pairmill audit` of the bucket", "s")
 _ENDED: Final = frozenset({JobState.JOB_STATE_COMPLETE, JobState.JOB_STATE_INCOMPLETE})
 _LIMIT_SECONDS: Final = 7200.0
 _LOOK_SECONDS: Final = 2.0
+_WATCH_SECONDS: Final = 1.0
 
 
 def measure(
@@ -97,8 +98,7 @@ def _watched(stack: Stack) -> Iterator[dict[str, Trace]]:
     """Fills the mapping at the end: what each service took in CPU, and the memory of its largest member."""
     found: dict[str, Trace] = {}
     watches = {
-        process.name: Watch(process.pid, every_seconds=_LOOK_SECONDS / 2)
-        for process in stack.services.values()
+        process.name: Watch(process.pid, every_seconds=_WATCH_SECONDS) for process in stack.services.values()
     }
     for watch in watches.values():
         watch.__enter__()
