@@ -13,9 +13,10 @@ from pairmill.errors import ConfigurationError
 from pairmill.store.port import ObjectStore
 from pairmill_explorer.datasets.registry import Datasets, Watcher
 from pairmill_explorer.datasets.served import ServedDataset
-from pairmill_explorer.desk import SearchDesk
+from pairmill_explorer.desk import DeskParts, SearchDesk
 from pairmill_explorer.encoding.shelf import EncoderShelf, ModelConfig, open_shelf
 from pairmill_explorer.images.children import ImageChildren
+from pairmill_explorer.images.thumbnails import Thumbnails
 from pairmill_explorer.search.counting import interval_cache
 from pairmill_explorer.search.facets import Facets
 from pairmill_explorer.search.masks import mask_cache
@@ -32,6 +33,7 @@ class CoreConfig:
     image_processes: int = 2  # children that decode images
     mask_bytes: int = 256 * 2**20  # most memory for evaluated filters
     interval_bytes: int = 128 * 2**20  # most memory for which interval of a histogram each row lies in
+    thumbnail_bytes: int = 64 * 2**20  # most memory for small images
     result_bytes: int = 64 * 2**20  # most memory for the next pages of queries
 
 
@@ -65,6 +67,10 @@ class Explorer:
         """Closes it."""
         self.close()
 
+    def warm_up(self) -> None:
+        """Starts what would otherwise begin with the first image; raises RetriableError if it cannot."""
+        self._images.warm_up()
+
     def close(self) -> None:
         """Stops looking for new versions and gives up what is open."""
         self._watcher.close()
@@ -97,8 +103,14 @@ def open_explorer(
     registry.refresh()
     masks = mask_cache(config.mask_bytes)
     searcher = Searcher(masks, results_bytes=config.result_bytes)
-    facets = Facets(searcher, interval_cache(config.interval_bytes))
-    desk = SearchDesk(registry, searcher, facets, masks)
+    parts = DeskParts(
+        datasets=registry,
+        searcher=searcher,
+        facets=Facets(searcher, interval_cache(config.interval_bytes)),
+        masks=masks,
+        thumbnails=Thumbnails(images, max_bytes=config.thumbnail_bytes),
+        clock=clock,
+    )
     watcher = Watcher(registry, seconds=config.poll_seconds)
     watcher.start()
-    return Explorer(registry, desk, watcher, shelf, images)
+    return Explorer(registry, SearchDesk(parts), watcher, shelf, images)

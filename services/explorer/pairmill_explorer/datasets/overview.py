@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pairmill.errors import RetriableError
-from pairmill_explorer.datasets.served import ServedDataset, Snapshot, rules_of
+from pairmill_explorer.datasets.served import ServedDataset, Snapshot
 from pairmill_explorer.search.clauses import OneOf
 from pairmill_explorer.search.conditions import Conditions
 from pairmill_explorer.search.masks import MaskCache, Masks
@@ -24,9 +24,9 @@ def info_of(served: ServedDataset, masks: MaskCache) -> DatasetInfo:
     """Returns what is known of a dataset, also where it cannot be searched."""
     info = DatasetInfo(dataset=served.name, trouble=served.trouble)
     try:
-        dataset = served.dataset()
-        info.dataset_version = dataset.manifest.version
-        info.max_unsafe_score = rules_of(dataset).max_unsafe_score
+        manifest = served.manifest()
+        info.dataset_version = manifest.dataset.manifest.version
+        info.max_unsafe_score = manifest.rules.max_unsafe_score
         with served.use() as snapshot:
             _add_index(info, snapshot, masks)
     except RetriableError:

@@ -45,6 +45,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadManifest:
+    """A dataset by its manifest, read once."""
+
+    dataset: Dataset
+    rules: SafetyRules
+    digest: bytes  # of the manifest's file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Refused:
     version: str
     until: float  # own monotonic clock
@@ -72,8 +81,7 @@ class ServedDataset:
         self._index: Shared[OpenIndex] = Shared(OpenIndex.close)
         self._encoder: tuple[str, QueryEncoder | None] = "", None  # of which bundle
         self._version = ""
-        self._dataset: Dataset | None = None
-        self._manifest_digest = b""
+        self._manifest: ReadManifest | None = None
         self._refused: _Refused | None = None
         self._trouble = "it was not opened yet"
 
@@ -86,21 +94,22 @@ class ServedDataset:
     def use(self) -> Iterator[Snapshot]:
         """Gives what a search needs; raises RetriableError, saying why, where there is no index."""
         with self._index.use() as index:
-            if index is None or self._dataset is None:
+            manifest = self._manifest
+            if index is None or manifest is None:
                 raise RetriableError(f"{self.name} cannot be searched now: {self._trouble}")
             digest, encoder = self._encoder
             yield Snapshot(
                 name=self.name,
                 store=self.store,
-                dataset=self._dataset,
+                dataset=manifest.dataset,
                 index=index,
-                rules=rules_of(self._dataset),
+                rules=manifest.rules,
                 encoder=encoder if digest == index.manifest.bundle_digest else None,
             )
 
-    def dataset(self) -> Dataset:
-        """Returns the dataset by its newest manifest; raises RetriableError where there is none."""
-        found = self._dataset
+    def manifest(self) -> ReadManifest:
+        """Returns the newest manifest; raises RetriableError where there is none."""
+        found = self._manifest
         if found is None:
             raise RetriableError(f"{self.name} cannot be read now: {self._trouble}")
         return found
@@ -120,9 +129,10 @@ class ServedDataset:
 
     def _refresh_manifest(self) -> None:
         info = self.store.stat(MANIFEST_NAME)
-        if self._dataset is None or info is None or info.sha256 != self._manifest_digest:
-            self._dataset = Dataset.open(self.store)
-            self._manifest_digest = info.sha256 if info is not None else b""
+        digest = info.sha256 if info is not None else b""
+        if self._manifest is None or digest != self._manifest.digest:
+            dataset = Dataset.open(self.store)
+            self._manifest = ReadManifest(dataset=dataset, rules=rules_of(dataset), digest=digest)
 
     def _refresh_index(self) -> None:
         version = current_of(self.store).version

@@ -51,6 +51,11 @@ class ImageChildren:
             self._idle.put(child)
         return Refused(f"decoding it {_END[answer.how]}") if isinstance(answer, Death) else answer
 
+    def warm_up(self) -> None:
+        """Starts all children now, so that the first images need not wait; raises RetriableError."""
+        for child in self._children:
+            child.start()
+
     def close(self) -> None:
         """Ends the children."""
         for child in self._children:

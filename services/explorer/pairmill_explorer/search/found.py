@@ -59,6 +59,11 @@ def joined(parts: Sequence[Found]) -> Found:
     )
 
 
+def one_row(place: int, row: int) -> Found:
+    """Returns a single row."""
+    return in_segment(place, np.array([row], dtype=np.int64))
+
+
 def in_segment(place: int, rows: Rows, scores: Floats | None = None) -> Found:
     """Returns rows of one segment."""
     given = np.full(len(rows), NO_SCORE, dtype=np.float32) if scores is None else scores

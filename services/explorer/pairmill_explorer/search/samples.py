@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pairmill_explorer.search.clauses import is_unsafe
 from pairmill_explorer.search.conditions import SafetyRules
-from pairmill_explorer.search.found import Found
+from pairmill_explorer.search.found import Found, gathered
 from pairmill_explorer.search.table import take
 from pairmill_index.opened import OpenIndex
 from pairmill_protos.explorer.v1.search_pb2 import Hit, Sample
@@ -25,7 +25,8 @@ _NUMBERS: Final = (
     "width",
     "height",
 )
-_COLUMNS: Final = ("sample_id", *_TEXTS, *_NUMBERS, "phash", "fetched_at", "shard")
+_COLUMNS: Final = (*_TEXTS, *_NUMBERS, "phash", "fetched_at", "shard")
+_NO_IDS: Final = np.empty((0, 2), dtype=np.uint64)
 _MICROSECONDS: Final = 1_000_000
 
 
@@ -35,13 +36,35 @@ def columns_of(index: OpenIndex, found: Found, names: Sequence[str]) -> Mapping[
     for place in np.unique(found.segments).tolist():
         here = np.flatnonzero(found.segments == place)
         table = take(index.segments[place].table.select(list(names)), found.rows[here])
+        if len(here) == len(found):
+            return {name: plain(table.column(name)) for name in names}
+        places = here.tolist()
         for name in names:
-            column = table.column(name)
-            plain = column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
-            target, given = values[name], plain.to_pylist()
-            for row, value in zip(here.tolist(), given, strict=True):
+            target = values[name]
+            for row, value in zip(places, plain(table.column(name)), strict=True):
                 target[row] = value
     return values
+
+
+def plain(column: pa.ChunkedArray[Any]) -> list[Any]:
+    """Returns a column as Python values; a time as microseconds since 1970."""
+    if not column.num_chunks:
+        return []
+    only = column.chunks[0]  # what was taken has one
+    if isinstance(only, pa.DictionaryArray):
+        return only.dictionary.take(only.indices).to_pylist()
+    if pa.types.is_timestamp(only.type):
+        return only.cast(pa.int64()).to_pylist()
+    if only.null_count or not pa.types.is_primitive(only.type):
+        return only.to_pylist()
+    values: list[Any] = only.to_numpy().tolist()
+    return values
+
+
+def ids_of(index: OpenIndex, found: Found) -> list[str]:
+    """Returns the id of each row, 32 hex digits."""
+    words = gathered(found, lambda place, rows: index.segments[place].ids[rows], _NO_IDS)
+    return [f"{high:016x}{low:016x}" for high, low in words.tolist()]
 
 
 def buckets_of(index: OpenIndex, found: Found) -> list[str]:
@@ -52,11 +75,12 @@ def buckets_of(index: OpenIndex, found: Found) -> list[str]:
 def samples_of(index: OpenIndex, found: Found, rules: SafetyRules) -> list[Sample]:
     """Returns found rows as messages, in their order."""
     columns = columns_of(index, found, _COLUMNS)
+    ids = ids_of(index, found)
     unsafe = _unsafe(columns["unsafe_score"], rules)
     samples = []
     for row, bucket in enumerate(buckets_of(index, found)):
         sample = Sample(
-            sample_id=columns["sample_id"][row].hex(),
+            sample_id=ids[row],
             bucket=bucket,
             has_image=bool(columns["shard"][row]),
             unsafe=unsafe[row],

@@ -1,0 +1,72 @@
+"""Single rows of parquet files in a store: only the row groups that hold them are read."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pairmill.errors import CorruptObjectError, ObjectMissingError
+from pairmill.store.port import ObjectStore
+from pairmill.store.ranged import RangedObject
+from pairmill_explorer.caching import ByteCache
+
+_FOOTER_BYTES: Final = 32 * 2**20
+
+
+class ParquetRows:
+    """Reads rows by their numbers. Thread-safe. Footers are kept: no name is used twice (U4)."""
+
+    def __init__(self) -> None:
+        self._footers: ByteCache[Hashable, pq.FileMetaData] = ByteCache(
+            _FOOTER_BYTES, lambda footer: footer.serialized_size
+        )
+
+    def rows(
+        self, store: ObjectStore, path: str, wanted: Sequence[int], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Returns rows of a file, ascending and each once, `wanted` being such.
+
+        Raises ObjectMissingError, and CorruptObjectError for a file that cannot be read or has fewer rows.
+        """
+        with self._opened(store, path) as file:
+            starts = np.cumsum(
+                [0, *(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups))]
+            )
+            if wanted and not 0 <= wanted[0] <= wanted[-1] < starts[-1]:
+                raise CorruptObjectError(f"{path} has {starts[-1]:,} rows, row {wanted[-1]:,} is wanted")
+            groups = np.searchsorted(starts, np.asarray(wanted, dtype=np.int64), side="right") - 1
+            names = list(columns) if columns is not None else None
+            parts = [
+                file.schema_arrow.empty_table()
+                if names is None
+                else file.schema_arrow.empty_table().select(names)
+            ]
+            for group in np.unique(groups).tolist():
+                inside = np.asarray(wanted)[groups == group] - starts[group]
+                parts.append(file.read_row_group(group, columns=names).take(inside))
+            return pa.concat_tables(parts)
+
+    def batches(self, store: ObjectStore, path: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yields columns of a file, those that it has; raises like `rows`."""
+        with self._opened(store, path) as file:
+            here = [name for name in columns if name in file.schema_arrow.names]  # columns are only added
+            yield from file.iter_batches(columns=here)
+
+    @contextmanager
+    def _opened(self, store: ObjectStore, path: str) -> Iterator[pq.ParquetFile]:
+        info = store.stat(path)
+        if info is None:
+            raise ObjectMissingError(f"{path} is not there")
+        key = (str(store), path, info.sha256)
+        try:
+            source = pa.PythonFile(RangedObject(store, path, info.size_bytes), mode="r")
+            file = pq.ParquetFile(source, metadata=self._footers.get(key))
+            self._footers.put(key, file.metadata)
+            yield file
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptObjectError(f"{path} cannot be read: {error}") from error
