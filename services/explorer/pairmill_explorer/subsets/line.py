@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from pairmill_index.opened import OpenIndex, open_index
 
 _log = structlog.get_logger()
 
-_DELAYS: Final = (1.0, 5.0, 20.0, 60.0, 120.0)
+DELAYS: Final = (1.0, 5.0, 20.0, 60.0, 120.0)
 """Pauses before an export is tried again whose store or disk was away; after the last it has failed."""
 
 _LOOK_SECONDS: Final = 2.0
@@ -57,8 +57,18 @@ class _Entry:
 class ExportLine:
     """Carries out exports. Thread-safe."""
 
-    def __init__(self, datasets: Datasets, *, scratch: Path, clock: Clock) -> None:
-        """Starts nothing yet. `scratch` is a folder of its own."""
+    def __init__(
+        self,
+        datasets: Datasets,
+        *,
+        scratch: Path,
+        clock: Clock,
+        delays: Sequence[float] = DELAYS,
+        takes_up: bool = True,
+    ) -> None:
+        """Starts nothing yet. `scratch` is a folder of its own; `takes_up` goes on with what others began."""
+        self._delays = delays
+        self._takes_up = takes_up
         self._datasets = datasets
         self._scratch = scratch
         self._clock = clock
@@ -112,7 +122,8 @@ class ExportLine:
             self._changed.wait(seconds)
 
     def _work(self) -> None:
-        self._take_up()
+        if self._takes_up:
+            self._take_up()
         while (entry := self._next()) is not None:
             try:
                 self._carry_out(entry)
@@ -150,7 +161,7 @@ class ExportLine:
     def _carry_out(self, entry: _Entry) -> None:
         """Exports, waiting for what is away; notes how it ended unless the explorer ends before."""
         shelf = JobShelf(entry.served.store)
-        for delay in (*_DELAYS, None):
+        for delay in (*self._delays, None):
             try:
                 self._export(entry)
             except _StoppedError:

@@ -21,6 +21,7 @@ from pairmill_standalone.cli.job import job_app
 from pairmill_standalone.cli.run import run
 from pairmill_standalone.cli.serve import serve
 from pairmill_standalone.cli.stages import embed, extract, score
+from pairmill_standalone.cli.subset import subset_app
 from pairmill_standalone.cli.topics import topics_app
 from pairmill_standalone.cli.versions import refilter, retry_failed
 
@@ -52,6 +53,7 @@ def build_app() -> typer.Typer:
     command.add_typer(dlq_app, name="dlq")
     command.add_typer(topics_app, name="topics")
     command.add_typer(job_app, name="job")
+    command.add_typer(subset_app, name="subset")
     return command
 
 
