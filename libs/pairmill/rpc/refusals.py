@@ -73,7 +73,7 @@ class InvalidRequestError(RefusedError):
             rest = len(violations) - len(shown)
             shown.append(Violation(field="request", description=f"and {rest:,} more problems"))
         text = "; ".join(f"{one.field}: {one.description}" for one in shown)
-        super().__init__(grpc.StatusCode.INVALID_ARGUMENT, _cut(text), shown)
+        super().__init__(grpc.StatusCode.INVALID_ARGUMENT, shortened(text), shown)
 
 
 Refuse: TypeAlias = Callable[[Exception], "RefusedError"]
@@ -102,7 +102,7 @@ def refusal_of(error: Exception, codes: Codes = COMMON_CODES) -> RefusedError:
         if isinstance(error, kind):
             if code is grpc.StatusCode.INVALID_ARGUMENT:
                 return InvalidRequestError(violations_of(str(error)))
-            return RefusedError(code, _cut(str(error)))
+            return RefusedError(code, shortened(str(error)))
     return RefusedError(grpc.StatusCode.INTERNAL, INTERNAL_TEXT)
 
 
@@ -136,14 +136,14 @@ def details_of(refusal: RefusedError) -> bytes:
 def _as_many_as_fit(violations: Sequence[Violation]) -> Iterator[Violation]:
     left = _MAX_VIOLATION_BYTES
     for one in violations[:MAX_VIOLATIONS]:
-        cut = Violation(field=_cut(one.field, _MAX_FIELD_BYTES), description=_cut(one.description))
+        cut = Violation(field=shortened(one.field, _MAX_FIELD_BYTES), description=shortened(one.description))
         left -= len(cut.field.encode()) + len(cut.description.encode())
         if left < 0:
             return
         yield cut
 
 
-def _cut(text: str, most: int = _MAX_TEXT_BYTES) -> str:
+def shortened(text: str, most: int = _MAX_TEXT_BYTES) -> str:
     """Returns the beginning of a text, in at most so many bytes of UTF-8; what is no text is replaced."""
     data = text.encode(errors="replace")
     if len(data) <= most:

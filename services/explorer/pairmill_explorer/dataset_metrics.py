@@ -1,0 +1,59 @@
+"""What the datasets of an explorer show of themselves, as measures and as readiness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pairmill.errors import RetriableError
+from pairmill_explorer.datasets.registry import Datasets
+from pairmill_explorer.datasets.served import ServedDataset
+
+
+class DatasetCollector(Collector):
+    """Looks at the datasets when it is asked. Their names are settings, and a version replaces the last."""
+
+    def __init__(self, datasets: Datasets) -> None:
+        self._datasets = datasets
+
+    def collect(self) -> Iterator[Metric]:
+        """Yields the measures as of now."""
+        info = GaugeMetricFamily(
+            "pairmill_index_info",
+            "1, with the version of the index that answers.",
+            labels=["dataset", "version"],
+        )
+        rows = GaugeMetricFamily(
+            "pairmill_index_rows",
+            "Samples in the index that answers, removed ones included.",
+            labels=["dataset"],
+        )
+        trouble = GaugeMetricFamily(
+            "pairmill_dataset_in_trouble",
+            "Whether the newest version of a dataset or of its index does not serve.",
+            labels=["dataset"],
+        )
+        for served in self._datasets:
+            trouble.add_metric([served.name], float(bool(served.trouble)))
+            if (index := _index_of(served)) is not None:
+                info.add_metric([served.name, index[0]], 1.0)
+                rows.add_metric([served.name], index[1])
+        yield from (info, rows, trouble)
+
+
+def why_none_serves(datasets: Datasets) -> str | None:
+    """Returns why no dataset can be searched, or None if at least one can."""
+    if any(_index_of(served) is not None for served in datasets):
+        return None
+    return "; ".join(f"{served.name}: {served.trouble}" for served in datasets)
+
+
+def _index_of(served: ServedDataset) -> tuple[str, int] | None:
+    """Returns version and rows of the index that answers, if one does."""
+    try:
+        with served.use() as snapshot:
+            return snapshot.index.version, snapshot.index.manifest.rows
+    except RetriableError:
+        return None

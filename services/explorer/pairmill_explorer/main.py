@@ -1,0 +1,86 @@
+"""An explorer's process: its parts in the order they depend on each other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from pairmill import __version__
+from pairmill.clock import SystemClock
+from pairmill.config import read_config, redacted
+from pairmill.service import end_with_parent, stop_on_signals
+from pairmill.store.factory import open_store
+from pairmill.store.port import ObjectStore
+from pairmill.telemetry.admin import AdminServer
+from pairmill.telemetry.logs import configure_logging
+from pairmill.telemetry.process import describe_process
+from pairmill.telemetry.store import MeasuredStore, StoreMetrics
+from pairmill_explorer.config import ExplorerConfig
+from pairmill_explorer.dataset_metrics import DatasetCollector, why_none_serves
+from pairmill_explorer.desks import opened_desks
+from pairmill_explorer.open import open_explorer
+from pairmill_explorer.serving import serving
+
+log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS: Final = 0.5
+"""A signal that another thread took in does not wake an endless wait."""
+
+
+def main(env: Mapping[str, str]) -> int:
+    """Serves datasets until it is told to stop; returns the exit code."""
+    config = read_config(ExplorerConfig, env)
+    configure_logging(config.log_level, service="explorer", version=__version__)
+    log.info("configured", **redacted(config))
+    with ExitStack() as stack:
+        clock, registry, stop = SystemClock(), CollectorRegistry(), threading.Event()
+        describe_process(registry)
+        stores = _opened_stores(config, stack, StoreMetrics(registry, clock))
+        explorer = stack.enter_context(open_explorer(stores, config.core, clock=clock))
+        registry.register(DatasetCollector(explorer.datasets))
+        ready = partial(why_none_serves, explorer.datasets)
+        desks = stack.enter_context(
+            opened_desks(explorer, scratch=config.core.scratch, registry=registry, clock=clock)
+        )
+        running = stack.enter_context(
+            serving(
+                desks,
+                http=config.http,
+                rpc=config.rpc,
+                work=config.work,
+                registry=registry,
+                clock=clock,
+                ready=ready,
+            )
+        )
+        stack.enter_context(
+            AdminServer(
+                host=config.admin_host,
+                port=config.admin_port,
+                registry=registry,
+                live={"web": running.is_live},
+                ready={"datasets": ready},
+            )
+        )
+        stop_on_signals(stop.set)
+        if config.watch_stdin:
+            end_with_parent()
+        while not stop.wait(_LOOK_SECONDS):
+            pass
+        log.info("stopping")
+    log.info("service_stopped", exit_code=0)
+    return 0
+
+
+def _opened_stores(config: ExplorerConfig, stack: ExitStack, metrics: StoreMetrics) -> dict[str, ObjectStore]:
+    """Opens the store of each dataset; none is asked for anything yet."""
+    return {
+        name: MeasuredStore(stack.enter_context(open_store(url, config.s3)), metrics)
+        for name, url in config.datasets.items()
+    }
