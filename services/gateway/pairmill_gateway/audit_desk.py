@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import structlog
 
@@ -48,7 +49,12 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+Place: TypeAlias = tuple[int, ...]
+"""Where an item of a list stands: places of a list compare, and do not change."""
+
 _BATCH: Final = 1000
+_GIVEN_UP: Final = 0
+_UNREAD: Final = 1
 
 
 class AuditDesk:
@@ -71,15 +77,13 @@ class AuditDesk:
     def open_units(
         self, job_id: str, stage: Stage.ValueType, page: Page, caller: Caller
     ) -> ListOpenUnitsResponse:
-        """Returns open units, the oldest first."""
+        """Returns open units, the oldest first: in the order in which they became expected."""
         entry = self._desk.entry(job_id, caller)
         if entry.ended is not None:
             return ListOpenUnitsResponse()
         job = self._desk.job(entry)
         with job.held() as follower:
-            open_ids = _open_ids(follower, stage)
-        found, after = _page_after(job.open_since.oldest_first(open_ids), page, str)
-        with job.held() as follower:
+            found, after = _page_of(_open_ids(follower, stage), page)
             tasks = [follower.walk.open_task(unit_id) for unit_id in found]
             units = [_open_unit(job, follower, task) for task in tasks if task is not None]
         return ListOpenUnitsResponse(units=units, next_page_token=after)
@@ -88,24 +92,20 @@ class AuditDesk:
         """Returns records that count for nothing, in ledger order; as far as the ledger still holds them."""
         entry = self._desk.entry(job_id, caller)
         is_orphan = self._is_orphan(entry)
-        start = int(page.after) + 1 if page.after else 0
-        found: list[Orphan] = []
-        for place, record in job_records(self._desk.bus, job_id, entry.admitted.ledger_offset):
-            if place < start or not is_orphan(place, record):
-                continue
-            if len(found) == page.size:
-                return ListOrphansResponse(orphans=found, next_page_token=str(found[-1].offset))
-            found.append(_orphan(place, record))
-        return ListOrphansResponse(orphans=found)
+        start = max(entry.admitted.ledger_offset, _place_after(page))
+        orphans = (
+            ((place,), _orphan(place, record))
+            for place, record in job_records(self._desk.bus, job_id, start)
+            if is_orphan(place, record)
+        )
+        found, after = _page_of(orphans, page)
+        return ListOrphansResponse(orphans=found, next_page_token=after)
 
     def dead_letters(self, job_id: str, page: Page, caller: Caller) -> ListDeadLettersResponse:
         """Returns units that were given up, or, without a job, records that could not be read."""
-        letters: list[DeadLetter] = []
-        if job_id:
-            entry = self._desk.entry(job_id, caller)
-            letters.extend(self._units_given_up(entry))
-        letters.extend(self._unread_records(job_id))
-        found, after = _page_after(letters, page, _name)
+        entry = self._desk.entry(job_id, caller) if job_id else None
+        given_up = () if entry is None else self._units_given_up(entry)
+        found, after = _page_of(chain(given_up, self._unread_records(job_id)), page)
         return ListDeadLettersResponse(letters=found, next_page_token=after)
 
     def replay(self, job_id: str, fork: bool, caller: Caller) -> ReplayDeadLettersResponse:
@@ -155,12 +155,14 @@ class AuditDesk:
 
         return is_orphan
 
-    def _units_given_up(self, entry: JobEntry) -> Iterator[DeadLetter]:
+    def _units_given_up(self, entry: JobEntry) -> Iterator[tuple[Place, DeadLetter]]:
+        """Yields them by their places in the ledger, which the ledger as a file has, too."""
         if entry.ended is not None:
             for row in closing_rows(self._ledger_file(entry)):
                 if row.kind == "failed":
                     stage = Stage.Value(f"STAGE_{row.stage.upper()}")
-                    yield DeadLetter(unit_id=row.unit_id, stage=stage, rows=row.rows_in, error=row.error)
+                    letter = DeadLetter(unit_id=row.unit_id, stage=stage, rows=row.rows_in, error=row.error)
+                    yield (_GIVEN_UP, 0, row.seq), letter
             return
         job = self._desk.job(entry)
         for place, record in job_records(self._desk.bus, entry.job_id, entry.admitted.ledger_offset):
@@ -169,14 +171,16 @@ class AuditDesk:
             if has_closed and record.WhichOneof("record") == "failed":
                 failed = record.failed
                 error = f"{failed.error_class}: {failed.error}"
-                yield DeadLetter(unit_id=failed.unit_id, stage=failed.stage, rows=failed.rows, error=error)
+                letter = DeadLetter(unit_id=failed.unit_id, stage=failed.stage, rows=failed.rows, error=error)
+                yield (_GIVEN_UP, 0, place), letter
 
     def _ledger_file(self, entry: JobEntry) -> Iterator[LedgerRow]:
         if entry.ended is not None:
             with self._desk.files_of(entry).local(entry.ended.ledger.key) as path:
                 yield from read_ledger(path)
 
-    def _unread_records(self, job_id: str) -> Iterator[DeadLetter]:
+    def _unread_records(self, job_id: str) -> Iterator[tuple[Place, DeadLetter]]:
+        """Yields them by their places on the topic of dead letters, behind all units."""
         bus = self._desk.bus
         for partition in range(bus.partitions(DEAD_LETTERS_TOPIC)):
             source, position = TopicPartition(DEAD_LETTERS_TOPIC, partition), 0
@@ -184,7 +188,7 @@ class AuditDesk:
                 position = messages[-1].offset + 1
                 for message in messages:
                     if dict(message.headers).get(JOB_HEADER, b"").decode(errors="replace") == job_id:
-                        yield _unread(message)
+                        yield (_UNREAD, partition, message.offset), _unread(message)
 
 
 def _funnel_of_walk(follower: JobFollower) -> GetFunnelResponse:
@@ -228,15 +232,11 @@ def _stage(stage: Stage.ValueType, counts: list[Count]) -> FunnelStage:
     return FunnelStage(stage=stage, rows_in=sum(count.rows for count in ended), counts=ended)
 
 
-def _open_ids(follower: JobFollower, stage: Stage.ValueType) -> list[str]:
-    """Returns the open units of a stage; no task is parsed: there may be a hundred thousand of them."""
-    walk = follower.walk
-    if stage == Stage.STAGE_UNSPECIFIED:
-        return walk.open_ids()
-    if not walk.open_by_stage.get(stage):
-        return []
-    entries = ((unit_id, walk.entry(unit_id)) for unit_id in walk.open_ids())
-    return [unit_id for unit_id, entry in entries if entry is not None and entry.stage == stage]
+def _open_ids(follower: JobFollower, stage: Stage.ValueType) -> Iterator[tuple[Place, str]]:
+    """Yields the open units of a stage; no task is parsed: there may be a hundred thousand of them."""
+    for order, unit_id, at in follower.walk.open_after():
+        if stage in (Stage.STAGE_UNSPECIFIED, at):
+            yield (order,), unit_id
 
 
 def _open_unit(job: ClusterJob, follower: JobFollower, task: UnitTask) -> OpenUnit:
@@ -290,15 +290,27 @@ def _unread(message: Message) -> DeadLetter:
     )
 
 
-def _name(letter: DeadLetter) -> str:
-    return f"{letter.source}|{letter.unit_id}"
+def _page_of(items: Iterable[tuple[Place, T]], page: Page) -> tuple[list[T], str]:
+    """Returns the items of a page, and the place of its last one if there are more behind it.
+
+    Items come in the order of their places. What has gone since the page before does not matter: the
+    next one begins behind the place where that ended.
+    """
+    after = _parsed(page.after)
+    found = list(islice((item for item in items if item[0] > after), page.size + 1))
+    shown = found[: page.size]
+    return [item for _, item in shown], _written(shown[-1][0]) if len(found) > page.size else ""
 
 
-def _page_after(items: Sequence[T], page: Page, name: Callable[[T], str]) -> tuple[Sequence[T], str]:
-    """Returns the items of a page, and the name of its last one if there are more."""
-    start = 0
-    if page.after:
-        places = (place for place, item in enumerate(items) if name(item) == page.after)
-        start = next(places, -1) + 1
-    found = items[start : start + page.size]
-    return found, name(found[-1]) if found and start + page.size < len(items) else ""
+def _place_after(page: Page) -> int:
+    """Returns the first number that may follow, in a list whose places are one number."""
+    return max(_parsed(page.after), default=-1) + 1
+
+
+def _written(place: Place) -> str:
+    return "/".join(map(str, place))
+
+
+def _parsed(text: str) -> Place:
+    """Returns a place; nothing lies before the empty one."""
+    return tuple(map(int, text.split("/"))) if text else ()

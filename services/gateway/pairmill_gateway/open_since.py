@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from pairmill.clock import Clock
@@ -27,14 +26,6 @@ class OpenSince:
         self._next_look = now + _LOOK_SECONDS
         known = self._since
         self._since = {unit_id: known.get(unit_id, now) for unit_id in walk.open_ids()}
-
-    def oldest_first(self, unit_ids: list[str]) -> list[str]:
-        """Returns units by age, those that were not seen yet last; equally old ones by id.
-
-        May be called beside `note`, which replaces what is remembered and never changes it.
-        """
-        known = self._since
-        return sorted(unit_ids, key=lambda unit_id: (known.get(unit_id, math.inf), unit_id))
 
     def age_seconds(self, unit_id: str) -> float:
         """Returns a unit's age; 0 for one that was not seen yet."""

@@ -84,6 +84,69 @@ def test_open_units_are_listed_with_age_and_starts_page_by_page(cluster: Cluster
     assert list(crawl.units) == []
 
 
+def test_a_page_of_open_units_goes_on_where_the_one_before_ended_whatever_has_closed(
+    cluster: Cluster,
+) -> None:
+    job_id, gateway = paused_at(cluster, Stage.STAGE_SCORE)
+    order = [task.unit_id for task in open_tasks(gateway, job_id)]
+    assert len(order) > 3
+    first = gateway.audits.open_units(job_id, ALL_STAGES, Page(size=2), CALLER)
+    assert [unit.unit_id for unit in first.units] == order[:2]
+    for task in open_tasks(gateway, job_id)[:3]:
+        give_up(cluster, task)
+    cluster.turn(gateway)
+    heir = cluster.gateway()
+    for _ in range(4):
+        heir.loop.turn()
+    for answers in (gateway, heir):
+        page = Page(size=99, after=first.next_page_token)
+        rest = answers.audits.open_units(job_id, ALL_STAGES, page, CALLER)
+        assert [unit.unit_id for unit in rest.units] == order[3:]
+        assert rest.next_page_token == ""
+
+
+def test_a_page_of_dead_letters_goes_on_over_the_end_of_the_job(cluster: Cluster) -> None:
+    job_id, gateway = paused_at(cluster, Stage.STAGE_SCORE)
+    dead = open_tasks(gateway, job_id)[:3]
+    for task in dead:
+        give_up(cluster, task)
+    for message in cluster.bus.messages("score-tasks")[:2]:
+        publish_poison(cluster, replace(message, value=b"no task"))
+    cluster.turn(gateway)
+    whole = gateway.audits.dead_letters(job_id, Page(size=9), CALLER).letters
+    assert [letter.unit_id for letter in whole[:3]] == [task.unit_id for task in dead]
+    first = gateway.audits.dead_letters(job_id, Page(size=2), CALLER)
+    fourth = gateway.audits.dead_letters(job_id, Page(size=4), CALLER)
+    cluster.stages[job_id].done.update({task.unit_id: LedgerRecord() for task in dead})
+    cluster.stages[job_id].idle_stages = set()
+    cluster.drive(gateway)
+    rest = gateway.audits.dead_letters(job_id, Page(size=9, after=first.next_page_token), CALLER)
+    assert list(rest.letters) == whole[2:]
+    source = TopicPartition("dead-letters", 0)
+    cluster.bus.trim(source, cluster.bus.end_offset(source) - 1)  # the one that the page ended with is gone
+    last = gateway.audits.dead_letters(job_id, Page(size=9, after=fourth.next_page_token), CALLER)
+    assert list(last.letters) == whole[4:]
+
+
+def test_a_page_of_orphans_goes_on_behind_the_one_before(cluster: Cluster) -> None:
+    job_id, gateway = paused_at(cluster, Stage.STAGE_SCORE)
+    record = next(iter(cluster.stages[job_id].done.values()))
+    for attempt in ("0badcaf0", "0badcaf1", "0badcaf2"):
+        late = LedgerRecord()
+        late.CopyFrom(record)
+        late.done.attempt = attempt
+        cluster.bus.publish([ledger_message(cluster.bus, job_id, late)])
+    cluster.turn(gateway)
+    first = gateway.audits.orphans(job_id, Page(size=2), CALLER)
+    rest = gateway.audits.orphans(job_id, Page(size=2, after=first.next_page_token), CALLER)
+    assert [orphan.attempt for orphan in [*first.orphans, *rest.orphans]] == [
+        "0badcaf0",
+        "0badcaf1",
+        "0badcaf2",
+    ]
+    assert rest.next_page_token == ""
+
+
 def test_g3_what_counts_for_nothing_is_listed_while_a_job_runs_and_after(cluster: Cluster) -> None:
     job_id, gateway = paused_at(cluster, Stage.STAGE_SCORE)
     record = next(iter(cluster.stages[job_id].done.values()))
@@ -104,8 +167,7 @@ def test_g3_what_counts_for_nothing_is_listed_while_a_job_runs_and_after(cluster
 def test_a6_what_could_not_be_read_and_what_was_given_up_are_dead_letters(cluster: Cluster) -> None:
     job_id, gateway = paused_at(cluster, Stage.STAGE_SCORE)
     task = open_tasks(gateway, job_id)[0]
-    for attempt in ("00000001", "00000002", "00000003"):
-        cluster.bus.publish([failed_message(cluster.bus, task, attempt, ValueError("no such table"))])
+    give_up(cluster, task)
     message = cluster.bus.messages("score-tasks")[0]
     damaged = replace(message, value=b"no task")
     publish_poison(cluster, damaged)
@@ -165,6 +227,12 @@ def open_tasks(gateway: Gateway, job_id: str) -> list[UnitTask]:
     assert job is not None
     with job.held() as follower:
         return list(follower.walk.open_units())
+
+
+def give_up(cluster: Cluster, task: UnitTask) -> None:
+    """Lets a unit fail for the last time."""
+    for attempt in ("00000001", "00000002", "00000003"):
+        cluster.bus.publish([failed_message(cluster.bus, task, attempt, ValueError("no such table"))])
 
 
 def publish_poison(cluster: Cluster, message: Message) -> None:
