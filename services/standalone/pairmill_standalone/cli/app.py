@@ -17,6 +17,7 @@ from pairmill_standalone.cli.demo import demo
 from pairmill_standalone.cli.dlq import dlq_app
 from pairmill_standalone.cli.download import download
 from pairmill_standalone.cli.exits import say
+from pairmill_standalone.cli.explore import explore
 from pairmill_standalone.cli.job import job_app
 from pairmill_standalone.cli.run import run
 from pairmill_standalone.cli.serve import serve
@@ -46,7 +47,7 @@ def build_app() -> typer.Typer:
         name="pairmill", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
     )
     command.callback()(_main)
-    for verb in (demo, run, extract, download, embed, score, refilter, diff, audit, serve):
+    for verb in (demo, run, extract, download, embed, score, refilter, diff, audit, explore, serve):
         command.command()(verb)
     command.command("retry-failed")(retry_failed)
     command.add_typer(bundle_app, name="bundle")

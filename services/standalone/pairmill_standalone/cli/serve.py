@@ -11,7 +11,16 @@ import typer
 from pairmill.service import exit_code_of
 from pairmill_standalone.cli.exits import Exit, complain
 
-SERVICES: Final = ("gateway", "crawler", "planner", "downloader", "inference", "scorer", "finaliser")
+SERVICES: Final = (
+    "gateway",
+    "crawler",
+    "planner",
+    "downloader",
+    "inference",
+    "scorer",
+    "finaliser",
+    "explorer",
+)
 
 
 def serve(
