@@ -29,12 +29,12 @@ class Difference:
     removed_ids: list[str] = field(default_factory=list)
 
 
-def diff_of(store: ObjectStore, old: str, new: str, examples: int) -> Difference:
+def diff_of(store: ObjectStore, old: str, new: str, examples: int, *, step: int = _STEP) -> Difference:
     """Returns what two complete exports of a store have in common; raises CorruptObjectError for no ids."""
     files, found = files_of(store), Difference()
     try:
         with files.local(ids_key(old)) as old_path, files.local(ids_key(new)) as new_path:
-            left, right = words_in(read_ids(old_path), _STEP), words_in(read_ids(new_path), _STEP)
+            left, right = words_in(read_ids(old_path), step), words_in(read_ids(new_path), step)
             for before, after in _abreast(left, right):
                 _compare(before, after, found, examples)
     except (ValueError, ObjectMissingError) as error:

@@ -15,14 +15,15 @@ from pairmill.dataset.tars import BLOCK, IMAGE_EXTENSIONS, BadTarError, Member, 
 from pairmill.errors import CorruptObjectError
 from pairmill_explorer.subsets.exports.ranges import Ranges
 
-TAIL_BYTES: Final = 8 * BLOCK
-"""Read behind an image at once: nearly always room for its text, its facts and the next header."""
+TAIL_BYTES: Final = 7 * BLOCK
+"""Read behind an image at once: nearly always room for its text and its facts."""
 
 GAP_BYTES: Final = 64 * 1024
 RUN_BYTES: Final = 4 * 2**20
 """What lies apart by less is read at once, up to so many bytes."""
 
-_EMPTY: Final = bytes(BLOCK)
+_BESIDE: Final = frozenset({"txt", "json"})
+_MEMBERS: Final = 1 + len(_BESIDE)
 _CHECKSUM: Final = b"crc32-"
 _NAME: Final = slice(265, 297)  # owner's name in a header
 
@@ -73,27 +74,27 @@ def read_samples(ranges: Ranges, wanted: Sequence[Wanted]) -> list[RawSample | C
 
 
 def cut(data: Buffer, wanted: Wanted) -> RawSample | None:
-    """Returns the sample at the beginning of data, None if more is needed; CorruptObjectError if damaged."""
-    place, extension = 0, ""
-    while True:
+    """Returns the sample at the beginning of data, None if more is needed; CorruptObjectError if damaged.
+
+    A sample is its image, its text and its facts; what stands behind is not looked at.
+    """
+    place, found = 0, list[str]()
+    while len(found) < _MEMBERS:
         header = bytes(data[place : place + BLOCK])
         if len(header) < BLOCK:
             return None
-        if header == _EMPTY:
-            break
         member = _parsed(header, wanted, place)
         if member.key != wanted.key:
-            break
+            raise _damaged(wanted, f"{member.name} stands among its members")
         end = member.offset + _padded(member.size)
         if end > len(data):
             return None
-        if not place:
-            extension = member.extension
         _check(header, data[member.offset : member.offset + member.size], member, wanted)
+        found.append(member.extension)
         place = end
-    if extension not in IMAGE_EXTENSIONS:
-        raise _damaged(wanted, "no image stands there")
-    return RawSample(data[:place], extension)
+    if found[0] not in IMAGE_EXTENSIONS or set(found[1:]) != _BESIDE:
+        raise _damaged(wanted, f"its members are {', '.join(found)}")
+    return RawSample(data[:place], found[0])
 
 
 def _runs(wanted: Sequence[Wanted]) -> Iterator[list[int]]:
@@ -116,6 +117,8 @@ def _joins(first: Wanted, last: Wanted, one: Wanted) -> bool:
 
 
 def _cut_or_read(ranges: Ranges, wanted: Wanted, data: Buffer) -> RawSample | CorruptObjectError:
+    if wanted.start < 0:
+        return _damaged(wanted, "no header stands there")
     try:
         found = cut(data, wanted)
         if found is not None:
@@ -130,8 +133,6 @@ def _cut_or_read(ranges: Ranges, wanted: Wanted, data: Buffer) -> RawSample | Co
 
 def _read_alone(ranges: Ranges, wanted: Wanted) -> RawSample:
     """Reads a sample whose text and facts may be long."""
-    if wanted.start < 0:
-        raise _damaged(wanted, "no header stands there")
     length = wanted.likely_end - wanted.start
     while True:
         data = ranges.read(wanted.shard, wanted.start, length)

@@ -1,0 +1,123 @@
+"""Samples cut out of stored tars: the same bytes, checked, whatever stands around them."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pairmill.dataset.tar_writer import TarWriter
+from pairmill.errors import CorruptObjectError, ObjectMissingError
+from pairmill_explorer.subsets.exports.blocks import RawSample, Wanted, read_samples
+from pairmill_explorer.subsets.exports.ranges import FolderRanges, StoreRanges
+from tests.fakes.store import MemoryStore
+
+TEXTS = ["short", "", "long " * 3000]  # the last is longer than what is read at once
+
+
+def keyed(number: int) -> str:
+    return f"{number:032x}"
+
+
+def write_tar(path: Path, count: int = 6) -> list[Wanted]:
+    """Writes samples and returns where they stand."""
+    wanted = []
+    with TarWriter(path, checksums=True) as tar:
+        for number in range(count):
+            placed = tar.add(f"{keyed(number)}.jpg", bytes([number]) * (700 * number + 1))
+            tar.add(f"{keyed(number)}.txt", TEXTS[number % 3].encode())
+            tar.add(f"{keyed(number)}.json", b"{}")
+            wanted.append(Wanted(keyed(number), "a.tar", placed.offset, placed.size))
+    return wanted
+
+
+def members_of(sample: RawSample) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(bytes(sample.data) + bytes(1024))) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]  # plain
+
+
+def good(found: RawSample | CorruptObjectError) -> RawSample:
+    assert isinstance(found, RawSample)
+    return found
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 0, 3], [2]], ids=str)
+def test_samples_come_in_the_order_asked_for_with_all_their_members(tmp_path: Path, order: list[int]) -> None:
+    wanted = write_tar(tmp_path / "a.tar")
+    with FolderRanges(tmp_path) as ranges:
+        found = read_samples(ranges, [wanted[number] for number in order])
+    for number, sample in zip(order, found, strict=True):
+        key = keyed(number)
+        assert members_of(good(sample)) == {
+            f"{key}.jpg": bytes([number]) * (700 * number + 1),
+            f"{key}.txt": TEXTS[number % 3].encode(),
+            f"{key}.json": b"{}",
+        }
+        assert good(sample).extension == "jpg"
+
+
+def test_neighbours_are_read_by_one_request(tmp_path: Path) -> None:
+    wanted = write_tar(tmp_path / "a.tar")
+    store = MemoryStore()
+    store.put_file("a.tar", tmp_path / "a.tar")
+    short = [one for number, one in enumerate(wanted) if number % 3 != 2]
+    read_samples(StoreRanges(store), short)
+    assert store.range_bytes < (tmp_path / "a.tar").stat().st_size
+
+
+@pytest.mark.parametrize("place", [100, 600, 512 + 20, 1536 + 513], ids=["name", "image", "image 2", "text"])
+def test_g4_a_flipped_bit_is_found_and_costs_one_sample(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "a.tar"
+    wanted = write_tar(path)
+    data = bytearray(path.read_bytes())
+    data[wanted[1].start + place] ^= 1
+    path.write_bytes(data)
+    with FolderRanges(tmp_path) as ranges:
+        found = read_samples(ranges, wanted)
+    assert [isinstance(one, CorruptObjectError) for one in found] == [False, True, False, False, False, False]
+    assert keyed(1) in str(found[1])
+
+
+@pytest.mark.parametrize("kept", [0, 100, 1200, 4000])
+def test_g4_a_tar_that_was_cut_gives_what_is_left(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "a.tar"
+    wanted = write_tar(path)
+    path.write_bytes(path.read_bytes()[: wanted[4].start + kept])
+    with FolderRanges(tmp_path) as ranges:
+        found = read_samples(ranges, wanted)
+    assert [isinstance(one, CorruptObjectError) for one in found] == [False] * 4 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Wanted(keyed(0), "a.tar", 0, 1),
+        Wanted(keyed(0), "a.tar", 513, 1),
+        Wanted(keyed(0), "a.tar", 512, 2),
+        Wanted(keyed(9), "a.tar", 512, 1),
+        Wanted(keyed(0), "a.tar", 10**9, 1),
+    ],
+    ids=["no header", "shifted", "other size", "other sample", "behind the end"],
+)
+def test_g6_what_is_not_there_is_said_to_be_damaged(tmp_path: Path, wrong: Wanted) -> None:
+    write_tar(tmp_path / "a.tar")
+    with FolderRanges(tmp_path) as ranges:
+        assert isinstance(read_samples(ranges, [wrong])[0], CorruptObjectError)
+
+
+def test_a_tar_that_is_gone_ends_the_export(tmp_path: Path) -> None:
+    with FolderRanges(tmp_path) as ranges, pytest.raises(ObjectMissingError):
+        read_samples(ranges, [Wanted(keyed(0), "gone.tar", 512, 1)])
+
+
+def test_no_more_files_are_open_than_asked_for(tmp_path: Path) -> None:
+    for number in range(6):
+        write_tar(tmp_path / f"{number}.tar")
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    with FolderRanges(tmp_path, most_open=2) as ranges:
+        for number in range(6):
+            ranges.read(f"{number}.tar", 0, 512)
+        assert len(list(Path("/proc/self/fd").iterdir())) <= open_before + 2
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
