@@ -228,7 +228,7 @@ def snapshot_at(served: ServedDataset, version: str, folder: Path) -> Iterator[S
             yield snapshot
             return
         try:
-            index = open_index(served.store, folder, _named(served, version))
+            index = open_index(served.store, folder, current=_named(served, version))
         except ObjectMissingError as error:
             raise ExportEndedError(
                 f"index version {version} is not there any more; start the export again"
