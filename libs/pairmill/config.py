@@ -76,19 +76,20 @@ def redacted(config: Any) -> dict[str, Any]:
     return shown
 
 
-def document(cls: type[Any], prefix: str = "PAIRMILL_") -> Iterator[Variable]:
+def document(cls: type[Any], prefix: str = "PAIRMILL_", given: Any = None) -> Iterator[Variable]:
     """Yields the variables that `read_config` looks at.
 
-    A default that depends on the machine is described by the field's metadata, under `default`.
+    A default that depends on the machine is described by the field's metadata, under `default`. `given` is
+    the value that the configuration has as a field of another one; its defaults are those.
     """
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         name, hint = prefix + field.name.upper(), hints[field.name]
         if _is_nested(hint):
-            yield from document(hint, name + "__")
+            yield from document(hint, name + "__", _default(field, given))
             continue
-        required = _is_required(field)
-        default = "" if required else field.metadata.get("default") or str(_plain(_default(field)))
+        required = _is_required(field) and given is None
+        default = "" if required else field.metadata.get("default") or str(_plain(_default(field, given)))
         yield Variable(
             name=name + ("_FILE" if hint is Secret else ""),
             kind=_kind(hint),
@@ -97,18 +98,22 @@ def document(cls: type[Any], prefix: str = "PAIRMILL_") -> Iterator[Variable]:
         )
 
 
-def _read(cls: type[T], env: Mapping[str, str], prefix: str, problems: list[str]) -> T | None:
+def _read(
+    cls: type[T], env: Mapping[str, str], prefix: str, problems: list[str], given: Any = None
+) -> T | None:
     hints = typing.get_type_hints(cls)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(cls):  # type: ignore[arg-type] # only dataclasses are passed
         name, hint = prefix + field.name.upper(), hints[field.name]
         try:
             if _is_nested(hint):
-                values[field.name] = _read(hint, env, name + "__", problems)
+                values[field.name] = _read(hint, env, name + "__", problems, _default(field, given))
             elif hint is Secret:
                 values[field.name] = _secret(name, env)
             elif name in env and not (env[name] == "" and not _is_required(field)):
                 values[field.name] = _parse(hint, env[name])
+            elif given is not None:
+                values[field.name] = getattr(given, field.name)
             elif _is_required(field):
                 problems.append(f"{name}: is not set; it needs {_kind(hint)}")
         except ValueError as error:
@@ -199,7 +204,10 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
+def _default(field: dataclasses.Field[Any], given: Any = None) -> Any:
+    """Returns a field's default: what the nested configuration that it stands in was given, or its own."""
+    if given is not None:
+        return getattr(given, field.name)
     if field.default is not dataclasses.MISSING:
         return field.default
     return field.default_factory() if field.default_factory is not dataclasses.MISSING else None

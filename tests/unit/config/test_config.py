@@ -128,3 +128,21 @@ def test_every_variable_is_documented() -> None:
     assert found["PAIRMILL_NESTED__TOKEN_FILE"][1] == ""
     assert found["PAIRMILL_RATE"] == ("number", "1.5")
     assert found["PAIRMILL_TOPICS"] == ("list of text", "a")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Inner:
+    seconds: float = 30.0
+    threads: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outer:
+    inner: _Inner = field(default_factory=lambda: _Inner(seconds=5.0))
+
+
+def test_a_nested_configuration_begins_with_what_its_field_gives_it() -> None:
+    assert read_config(_Outer, {}).inner == _Inner(seconds=5.0)
+    assert read_config(_Outer, {"PAIRMILL_INNER__THREADS": "2"}).inner == _Inner(seconds=5.0, threads=2)
+    assert read_config(_Outer, {"PAIRMILL_INNER__SECONDS": "7"}).inner == _Inner(seconds=7.0)
+    assert [variable.default for variable in document(_Outer)] == ["5.0", "4"]

@@ -15,10 +15,12 @@ from pairmill_standalone.docs.measures import (
     all_measures,
 )
 
-SERVICES: Final = ("gateway", "crawler", "downloader", "inference", "scorer")
+SERVICES: Final = ("gateway", "crawler", "downloader", "inference", "scorer", "explorer")
 LABELS: Final[Mapping[str, str]] = {
-    "cause": "`dependency` (bus, store, model server or disk), `breaker` (the self-test fails)",
+    "cause": "of pauses `dependency` (bus, store, model server or disk), `breaker` (the self-test fails); of \
+refused calls `quota` (of a caller), `work` (too many wait)",
     "check": "`loop`, `bus`, `store`, of inference `model` too",
+    "dataset": "a dataset by the name that the explorer's settings give it",
     "code": "gRPC's status, such as `OK`",
     "method": "a method of the API, such as `pairmill.gateway.v1.JobService/SubmitJob`",
     "model": "`image` or `text`: the tower",
@@ -31,14 +33,17 @@ LABELS: Final[Mapping[str, str]] = {
     "result": "of units: `done`, `failed`, `retried` (waits for its environment), `cut_off`, `unwanted` \
 (closed already), `poison` (no task); of requests to Triton: `answered`, `busy` (its queue is full), `away`, \
 `slow` (no answer in time), `refused` (by the model), `wrong` (no answer of this model)",
+    "route": "a call of the services, such as `SearchService/Search`, or one of the other addresses",
     "role": "what a file is, as in [formats.md](formats.md); `step` for what the janitor removes",
     "service": "name of the service",
     "standing": "of units `open` or `closed`; of candidates `planned`, `ended` (their download), `passed` \
 (the thresholds)",
     "state": "`admitted`, `crawling`, `draining`, `finalising`, `finished`, `blocked`, `complete`, \
 `incomplete`, `cancelled`",
+    "status": "HTTP's status",
+    "step": "`encode`, `filter`, `search`, `rows`; `all` of them",
     "topic": "of lag and progress a topic that the service's group reads; of published records any",
-    "version": "of Pairmill",
+    "version": "of Pairmill; of `pairmill_index_info` that of the index",
 }
 
 _INTRODUCTION: Final = """\

@@ -11,7 +11,7 @@ from pairmill_standalone.docs.measures import RPC, all_measures
 from pairmill_standalone.docs.metrics import measures_table
 from pairmill_standalone.docs.settings import SERVICES, SHARED, service_tables, shared_by
 
-CALLED: Final = ("gateway",)
+CALLED: Final = ("gateway", "explorer")
 """Services with an API, whose measures stand in their pages too."""
 
 _PAGE: Final = "../../docs"
@@ -40,7 +40,7 @@ def _settings(service: str) -> str:
     config = getattr(importlib.import_module(f"pairmill_{service}.config"), SERVICES[service])
     page = f"{_PAGE}/settings.md"
     links = [f"[{SHARED[name].title}]({page}#{SHARED[name].anchor})" for name in shared_by(config)]
-    if service != "gateway":
+    if service not in CALLED:
         links = [f"[every stage]({page}#every-stage)"]
     return f"Besides those of {' and '.join(links)}:\n\n" + service_tables(service)
 
@@ -48,7 +48,7 @@ def _settings(service: str) -> str:
 def _metrics(root: Path, service: str) -> str:
     owners = (service, RPC) if service in CALLED else (service,)
     measures = [measure for measure in all_measures(root) if measure.owner in owners]
-    shared = "every service" if service == "gateway" else "every stage"
+    shared = "every service" if service in CALLED else "every stage"
     link = f"[{shared}]({_PAGE}/metrics.md#{shared.replace(' ', '-')})"
     if not measures:
         return f"Those of {link}.\n"

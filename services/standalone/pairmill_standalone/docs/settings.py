@@ -34,6 +34,7 @@ SERVICES: Final = {
     "scorer": "ScorerConfig",
     "finaliser": "FinaliserConfig",
     "gateway": "ClusterConfig",
+    "explorer": "ExplorerConfig",
 }
 OF_ONE_JOB: Final = {"gateway": "GatewayConfig"}
 """Services that may also be started for a single job, with other variables."""
