@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import pytest
 
 from pairmill.bus.port import Consumer, Message, Outgoing, TopicPartition
 from tests.fakes.kafka_broker import KafkaBroker
@@ -95,10 +92,3 @@ def assert_whole(place: Place, acknowledged: list[str], received: set[str]) -> N
     assert received >= set(acknowledged)
     for log in logs:
         assert first_occurrences(log) == sorted(first_occurrences(log))
-
-
-def collect_sockets(caplog: pytest.LogCaptureFixture) -> None:
-    """Has the sockets collected that could not connect: errors hold them, and what was logged holds those."""
-    caplog.get_records("setup").clear()
-    caplog.get_records("call").clear()
-    gc.collect()

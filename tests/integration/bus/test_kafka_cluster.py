@@ -16,12 +16,12 @@ from pairmill.errors import RetriableError
 from tests.fakes.components import Servers
 from tests.fakes.kafka_broker import PROMPT, KafkaBroker
 from tests.fakes.kafka_child import until_it_works
+from tests.fakes.kafka_sockets import collect_sockets
 from tests.fakes.processes import Child, wait_until
 from tests.integration.bus.kafka_facts import (
     PARTITIONS,
     Place,
     assert_whole,
-    collect_sockets,
     numbers,
     poll_until,
 )

@@ -13,11 +13,11 @@ from pairmill.errors import RetriableError
 from tests.fakes.components import Servers
 from tests.fakes.kafka_broker import PROMPT, KafkaBroker
 from tests.fakes.kafka_child import until_it_works
+from tests.fakes.kafka_sockets import collect_sockets
 from tests.fakes.processes import Child, wait_until
 from tests.integration.bus.kafka_facts import (
     PARTITIONS,
     assert_whole,
-    collect_sockets,
     new_place,
     numbers,
     poll_until,
