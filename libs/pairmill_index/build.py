@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pairmill import __version__
 from pairmill.dataset import roles
-from pairmill.dataset.lineage import lineage_of
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import ConfigurationError
-from pairmill.idarrays import partition_of, words_of
 from pairmill.spill import PartitionSpill
 from pairmill.store.port import ObjectStore
+from pairmill_index.assemble import Assembler, SegmentWriters, by_bucket
 from pairmill_index.columns import WORDS
-from pairmill_index.join import joined, merged_parts, sample_columns
-from pairmill_index.layout import segment_prefix
-from pairmill_index.manifest import EXACT, IndexFile, IndexVersion, Modality, Segment, VectorIndex
-from pairmill_index.options import BuildOptions
+from pairmill_index.errors import IndexRefusedError
+from pairmill_index.join import joined, merged_parts, sample_columns, without_ids
+from pairmill_index.lists_build import ListsBuilder
+from pairmill_index.manifest import Current, IndexFile, IndexVersion, Modality, Segment
+from pairmill_index.options import BuildOptions, cores
+from pairmill_index.passes import Cut, RowReader
+from pairmill_index.pending import PendingSegment
 from pairmill_index.progress import Progress, no_progress
-from pairmill_index.publish import publish
-from pairmill_index.scatter import DATA, EmbeddedRows, data_rows, embedded_schema
+from pairmill_index.publish import changing, current_or_none, publish, read_version
+from pairmill_index.removed import read_removed
+from pairmill_index.scatter import DATA, embedded_schema
 from pairmill_index.words import Vocabulary
 from pairmill_index.writing import SegmentWriter
 
-_COLUMN_BYTES: Final = 600  # of a row of `data/` in memory, about
-
-
-@dataclass(slots=True)
-class _Scattered:
-    """What the first pass left on scratch disk."""
-
-    embedded: PartitionSpill
-    data: PartitionSpill
-    words: Vocabulary
-    sources: list[str]
+_Pending = Mapping[str, PendingSegment]
 
 
 def build_index(
@@ -51,102 +40,142 @@ def build_index(
     *,
     scratch: Path,
     progress: Progress = no_progress,
+    threads: int = 0,
 ) -> IndexVersion:
     """Builds an index of all samples of a dataset, publishes it in its store, and returns it.
 
-    `scratch` is a folder with room for the dataset's embeddings twice; what is written there is removed.
-    Raises ConfigurationError for a dataset without embeddings.
+    Ids that were removed from the version before stay removed. `scratch` is a folder with room for the
+    dataset's embeddings twice; what is written there is removed. A build that was killed goes on with the
+    buckets that it had not finished. `threads` is the number of cores to use, 0 for all.
+
+    Raises ConfigurationError for a dataset without embeddings or a budget that is too small, and
+    IndexRefusedError where the lists find too little; then the old version keeps serving.
     """
-    with tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
-        work = Path(folder)
-        scattered = _scatter(dataset, options, work, progress)
-        segments = tuple(
-            _stored(store, bucket, writer) for bucket, writer in _written(dataset, scattered, work)
+    with changing(store), tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
+        base = current_or_none(store)
+        build = _Build(
+            reader=RowReader(dataset, progress),
+            store=store,
+            options=options,
+            base=base,
+            removed=read_version(store, base).removed if base is not None else None,
+            work=Path(folder),
+            builder=ListsBuilder(options, progress, threads=threads or cores()),
         )
-    version = _version(dataset, segments, scattered.sources)
-    publish(store, version)
+        pending = build.pending()
+        version = build.version(build.segments(pending))
+        publish(store, version, base, progress)
+        for one in pending.values():
+            one.forget()
     return version
 
 
-def _scatter(dataset: Dataset, options: BuildOptions, work: Path, progress: Progress) -> _Scattered:
-    dimensions = int(dataset.manifest.bundle["dimensions"])
-    total = sum(entry.rows for entry in dataset.files(roles.EMBEDDING_METADATA))
-    row_bytes = 4 * dimensions + _COLUMN_BYTES
-    partitions = max(1, -(-total * row_bytes * 4 // options.memory_bytes))
-    share = options.memory_bytes // 16
-    found = _Scattered(
-        embedded=PartitionSpill(work, embedded_schema(dimensions), max_rows=total + 1, max_bytes=share),
-        data=PartitionSpill(work, DATA, max_rows=total + 1, max_bytes=share),
-        words=Vocabulary(tuple(WORDS)),
-        sources=[],
-    )
-    for table in _data(dataset, options):
-        for name, source in WORDS.items():
-            if source in table.column_names:
-                found.words.add(name, table[source])
-        found.data.add(table, partition_of(words_of(table["id"].combine_chunks()), partitions))
-    done = 0
-    for number, table in _embedded(dataset, dimensions):
-        found.words.add("host", table["host"])
-        found.words.add("shard_index", table["shard_index"])
-        found.embedded.add(table, partition_of(words_of(table["id"].combine_chunks()), partitions))
-        found.sources.append(number)
-        done += len(table)
-        progress("reading", done, total)
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """One build."""
+
+    reader: RowReader
+    store: ObjectStore
+    options: BuildOptions
+    base: Current | None
+    removed: IndexFile | None
+    work: Path
+    builder: ListsBuilder
+
+    def pending(self) -> _Pending:
+        """Returns the segments to come, by bucket."""
+        manifest = self.reader.dataset.manifest
+        removed = self.removed.sha256 if self.removed is not None else ""
+        made_from = ("build", __version__, manifest.version, self.options, removed)
+        return {bucket: PendingSegment(self.store, bucket, made_from) for bucket in self.reader.buckets()}
+
+    def segments(self, pending: _Pending) -> list[Segment]:
+        """Returns all segments, those that an earlier build finished and the others."""
+        found = {bucket: done for bucket, one in pending.items() if (done := one.finished()) is not None}
+        segments = [done.segment for done in found.values() if done.segment is not None]
+        missing = {bucket: one for bucket, one in pending.items() if bucket not in found}
+        try:
+            segments += self._built(missing) if missing else []
+        except IndexRefusedError:
+            for one in pending.values():
+                one.discard()
+            raise
+        if not segments:
+            raise ConfigurationError(f"{self.reader.dataset.source}: there are no samples to index")
+        return sorted(segments, key=lambda segment: segment.bucket)
+
+    def _built(self, pending: _Pending) -> list[Segment]:
+        writers = self._written(pending)
+        for bucket in pending.keys() - writers.keys():
+            pending[bucket].put_nothing()
+        assembler = Assembler(
+            store=self.store,
+            options=self.options,
+            dimensions=self.reader.dimensions,
+            total_rows=self.reader.rows,
+            builder=self.builder,
+        )
+        return [assembler.assemble(pending[bucket], bucket, writer) for bucket, writer in writers.items()]
+
+    def _written(self, buckets: _Pending) -> dict[str, SegmentWriter]:
+        """Returns the buckets' rows, joined and in order of id, on scratch disk."""
+        words, removed = Vocabulary(tuple(WORDS)), read_removed(self.store, self.removed)
+        embedded, data = self._scattered(buckets, words)
+        writers = SegmentWriters(self.work, self.reader.dimensions)
+        for left, right in merged_parts(embedded.parts(), data.parts()):
+            for bucket, rows in by_bucket(without_ids(joined(left, right), removed)):
+                vectors = {modality: rows[modality.value] for modality in Modality}
+                writers.add(bucket, sample_columns(rows, words), vectors)
+        return writers.close()
+
+    def _scattered(self, buckets: _Pending, words: Vocabulary) -> tuple[PartitionSpill, PartitionSpill]:
+        cut = Cut.of(self.reader.rows, self.reader.dimensions, self.options.memory_bytes)
+        data = cut.spill(self.work, DATA)
+        for table in self.reader.data(only_kept=self.options.only_kept, buckets=buckets):
+            words.add_columns(table)
+            cut.add(data, table)
+        embedded = cut.spill(self.work, embedded_schema(self.reader.dimensions))
+        for _, table in self.reader.embedded(self.reader.numbers()):
+            words.add_columns(table)
+            cut.add(embedded, table)
+        return embedded, data
+
+    def version(self, segments: list[Segment]) -> IndexVersion:
+        """Returns the version of these segments."""
+        return version_of(
+            self.reader.dataset, segments, self.options, sources=self.reader.numbers(), removed=self.removed
+        )
 
 
-def _data(dataset: Dataset, options: BuildOptions) -> Iterator[pa.Table]:
-    for entry in dataset.files(roles.SAMPLES):
-        yield from data_rows(dataset, entry, only_kept=options.only_kept)
-
-
-def _embedded(dataset: Dataset, dimensions: int) -> Iterator[tuple[str, pa.Table]]:
-    lineage = lineage_of(dataset)
-    reader = EmbeddedRows(
-        dataset, {entry.path: entry for entry in dataset.files(roles.SHARD_INDEX)}, dimensions
-    )
-    for files in dataset.embeddings():
-        yield files.number, reader.read(files, lineage.rank(files.metadata))
-
-
-def _written(dataset: Dataset, scattered: _Scattered, work: Path) -> Iterator[tuple[str, SegmentWriter]]:
-    """Yields each bucket with its written segment."""
-    dimensions = int(dataset.manifest.bundle["dimensions"])
-    writers: dict[str, SegmentWriter] = {}
-    for embedded, data in merged_parts(scattered.embedded.parts(), scattered.data.parts()):
-        rows = joined(embedded, data)
-        for bucket in sorted({str(name) for name in rows["bucket"].unique().to_pylist()}):
-            own = rows.filter(pc.field("bucket") == bucket)
-            if bucket not in writers:
-                writers[bucket] = SegmentWriter(work / f"segment-{bucket}", dimensions)
-            vectors = {modality: own[modality.value] for modality in Modality}
-            writers[bucket].add(sample_columns(own, scattered.words), vectors)
-    if not writers:
-        raise ConfigurationError(f"{dataset.source}: the dataset has no samples with embeddings to index")
-    for bucket, writer in sorted(writers.items()):
-        writer.close()
-        yield bucket, writer
-
-
-def _stored(store: ObjectStore, bucket: str, writer: SegmentWriter) -> Segment:
-    name = f"{bucket}-{secrets.token_hex(8)}"
-    files = []
-    for path in writer.paths():
-        info = store.put_file(segment_prefix(name) + path.name, path)
-        files.append(IndexFile(path=info.key, bytes=info.size_bytes, sha256=info.sha256.hex()))
-    indices = tuple(VectorIndex(modality=modality, kind=EXACT) for modality in Modality)
-    return Segment(segment_id=name, bucket=bucket, rows=writer.rows, files=tuple(files), indices=indices)
-
-
-def _version(dataset: Dataset, segments: tuple[Segment, ...], sources: list[str]) -> IndexVersion:
+def version_of(
+    dataset: Dataset,
+    segments: list[Segment],
+    options: BuildOptions,
+    *,
+    sources: list[str],
+    removed: IndexFile | None,
+    removed_rows: int = 0,
+) -> IndexVersion:
+    """Returns the manifest of a version of these segments."""
     bundle = dataset.manifest.bundle
     return IndexVersion(
         dataset_version=dataset.manifest.version,
-        bundle_digest=str(bundle["digest"]),
+        bundle_digest=str(bundle.get("digest", "")),
         model=f"{bundle.get('name', '')} {bundle.get('revision', '')}".strip(),
         dimensions=int(bundle["dimensions"]),
-        segments=segments,
+        segments=tuple(segments),
+        removed=removed,
+        removed_rows=removed_rows,
         sources=tuple(sorted(sources)),
+        samples_digest=samples_digest(dataset),
+        options=options,
         code_version=__version__,
     )
+
+
+def samples_digest(dataset: Dataset) -> str:
+    """Returns a digest of the files of `data/`: with the same one, no column has changed."""
+    digest = hashlib.sha256()
+    for entry in dataset.files(roles.SAMPLES):
+        digest.update(f"{entry.path} {entry.sha256}\n".encode())
+    return digest.hexdigest()

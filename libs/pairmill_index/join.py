@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pairmill.idarrays import array_of, ascending, find, first_per_key, words_of, words_of_hex
+from pairmill.idarrays import Words, array_of, ascending, find, first_per_key, words_of, words_of_hex
 from pairmill.ids import ID_BYTES
 from pairmill_index.columns import SAMPLES, WORDS
 from pairmill_index.words import Vocabulary
@@ -34,6 +34,13 @@ def joined(embedded: pa.Table, data: pa.Table) -> pa.Table:
     for name in right.column_names:
         left = left.append_column(name, right[name])
     return left
+
+
+def without_ids(rows: pa.Table, ids: Words) -> pa.Table:
+    """Returns the rows whose id is not among these, which are sorted."""
+    if not len(ids) or not len(rows):
+        return rows
+    return rows.filter(pa.array(find(ids, words_of(_whole(rows["id"]))) < 0))
 
 
 def merged_parts(

@@ -13,6 +13,9 @@ FOLDER: Final = "index"
 CURRENT: Final = "index/current.json"  # names the version that serves; written last
 ROWS: Final = "rows.arrow"
 IDS: Final = "ids.npy"
+VECTORS: Final = "{}.npy"  # of a modality
+GRAPH: Final = "{}.faiss"
+LISTS: Final = "{}.lists.npy"
 
 
 def version_key(version: str) -> str:
@@ -35,6 +38,14 @@ def rows_key(segment_id: str) -> str:
     return segment_prefix(segment_id) + ROWS
 
 
+def name_of(key: str) -> str:
+    """Returns what a segment's file is, such as `rows.arrow`.
+
+    Segments may share files, so a segment's files need not lie under its own prefix.
+    """
+    return key.rsplit("/", 1)[-1]
+
+
 def ids_key(segment_id: str) -> str:
     """Returns the key of a segment's ids, `(2, rows) <u8`: the high words of all, then the low ones."""
     return segment_prefix(segment_id) + IDS
@@ -42,9 +53,14 @@ def ids_key(segment_id: str) -> str:
 
 def vectors_key(segment_id: str, modality: Modality) -> str:
     """Returns the key of a segment's vectors, `(rows, dimensions) <f2`, row-aligned with the table."""
-    return segment_prefix(segment_id) + f"{modality}.npy"
+    return segment_prefix(segment_id) + VECTORS.format(modality)
 
 
 def graph_key(segment_id: str, modality: Modality) -> str:
     """Returns the key of a segment's faiss index, whose ids are row numbers; none where search is exact."""
-    return segment_prefix(segment_id) + f"{modality}.faiss"
+    return segment_prefix(segment_id) + GRAPH.format(modality)
+
+
+def lists_key(segment_id: str, modality: Modality) -> str:
+    """Returns the key of the list that each row is in, `(rows,) <i4`; none where search is exact."""
+    return segment_prefix(segment_id) + LISTS.format(modality)

@@ -9,10 +9,13 @@ the one before; removing samples adds their ids to `removed`; compaction writes 
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 import msgspec
+
+from pairmill_index.options import BuildOptions
 
 SCHEMA_VERSION: Final = 1
 EXACT: Final = "exact"  # kind of a vector index that is the vectors themselves
@@ -36,7 +39,8 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What a vector index finds, against exact search over the same vectors.
 
-    Queries are held-out: vectors that were left out of training, each searched without itself.
+    Queries are held-out samples, whose vectors were left out of training: half of them ask with their own
+    vector of this modality, found without themselves, half with that of the other one.
     """
 
     queries: int
@@ -57,7 +61,7 @@ class VectorIndex(msgspec.Struct, frozen=True, kw_only=True):
     candidates: int = 0  # neighbours that are compared again with the stored vectors
     trained_on: int = 0  # vectors
     trained_by: str = ""  # segment whose training this one shares; its own id if it was trained for it
-    measured: Measured | None = None  # None for EXACT, and for a segment that was only added to
+    measured: Measured | None = None  # None for EXACT
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +92,8 @@ class IndexVersion(msgspec.Struct, frozen=True, kw_only=True):
     removed: IndexFile | None = None  # ids that count no more, of all segments
     removed_rows: int = 0
     sources: tuple[str, ...] = ()  # numbers `<n>` of the embedding files that are in it, sorted
+    samples_digest: str = ""  # of the names and checksums of the files of `data/` that columns come from
+    options: BuildOptions = BuildOptions()
     schema_version: int = SCHEMA_VERSION
     code_version: str = ""
 
@@ -105,8 +111,17 @@ class IndexVersion(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(self.encoded()).hexdigest()[:32]
 
 
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that served before and is still there."""
+
+    version: str
+    sha256: str
+    until: datetime  # when it was replaced
+
+
 class Current(msgspec.Struct, frozen=True, kw_only=True):
     """Which version serves: the content of `index/current.json`."""
 
     version: str
     sha256: str  # of the version's manifest
+    past: tuple[Past, ...] = ()  # the latest first

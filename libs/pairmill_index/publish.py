@@ -1,16 +1,30 @@
-"""Publishing a version: its files first, then its manifest, `index/current.json` last."""
+"""Publishing a version: its files first, then its manifest, `index/current.json` last.
+
+Until the last write the version before serves, whatever dies. Of two who publish at once on a store without
+locks the later one wins; the other's version stays whole, and its files go like those of any old one.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
-from pairmill.errors import CorruptObjectError, ObjectMissingError
+from pairmill.errors import ConfigurationError, CorruptObjectError, ObjectMissingError, RetriableError
+from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
 from pairmill_index.errors import NoIndexError
-from pairmill_index.layout import CURRENT, version_key
-from pairmill_index.manifest import SCHEMA_VERSION, Current, IndexVersion
+from pairmill_index.layout import CURRENT, FOLDER, version_key
+from pairmill_index.manifest import SCHEMA_VERSION, Current, IndexVersion, Past
+from pairmill_index.progress import Progress, no_progress
+
+_LOCK: Final = ".lock"
 
 
 def current_of(store: ObjectStore) -> Current:
@@ -19,32 +33,99 @@ def current_of(store: ObjectStore) -> Current:
         return msgspec.json.decode(store.get(CURRENT), type=Current)
     except ObjectMissingError as error:
         raise NoIndexError(f"{store}: there is no index here; make one with: pairmill index build") from error
-    except msgspec.DecodeError as error:
+    except msgspec.MsgspecError as error:
         raise CorruptObjectError(f"{CURRENT} cannot be read: {error}") from error
 
 
-def read_version(store: ObjectStore, current: Current) -> IndexVersion:
+def current_or_none(store: ObjectStore) -> Current | None:
+    """Returns which version serves, if any."""
+    try:
+        return current_of(store)
+    except NoIndexError:
+        return None
+
+
+def read_version(store: ObjectStore, named: Current | Past) -> IndexVersion:
     """Returns the manifest of a version; raises CorruptObjectError unless it is as it was written."""
-    key = version_key(current.version)
+    key = version_key(named.version)
     data = store.get(key)
-    if hashlib.sha256(data).hexdigest() != current.sha256:
+    if hashlib.sha256(data).hexdigest() != named.sha256:
         raise CorruptObjectError(f"{key} does not have the checksum that {CURRENT} states")
     try:
-        version = msgspec.json.decode(data, type=IndexVersion)
-    except msgspec.DecodeError as error:
+        _check_schema(key, msgspec.json.decode(data, type=_Schema).schema_version)
+        return msgspec.json.decode(data, type=IndexVersion)
+    except msgspec.MsgspecError as error:
         raise CorruptObjectError(f"{key} cannot be read: {error}") from error
-    if version.schema_version != SCHEMA_VERSION:
-        raise CorruptObjectError(
-            f"{key} has schema version {version.schema_version}; this version of Pairmill reads "
-            f"{SCHEMA_VERSION}: build the index anew"
-        )
-    return version
 
 
-def publish(store: ObjectStore, version: IndexVersion) -> Current:
-    """Makes a version serve whose files are stored already; until the last write the old one serves."""
+def publish(
+    store: ObjectStore, version: IndexVersion, base: Current | None, progress: Progress = no_progress
+) -> Current:
+    """Makes a version serve whose files are stored already, in place of the one that it was made from.
+
+    Raises RetriableError where another one was published meanwhile.
+    """
     data = version.encoded()
-    current = Current(version=version.version(), sha256=hashlib.sha256(data).hexdigest())
-    store.put(version_key(current.version), data)
-    store.put(CURRENT, msgspec.json.format(msgspec.json.encode(current), indent=1))
+    name, digest = version.version(), hashlib.sha256(data).hexdigest()
+    progress("publishing", 0, 2)
+    store.put(version_key(name), data)
+    found = current_or_none(store)
+    if (found.version if found else "") != (base.version if base else ""):
+        raise RetriableError(f"{store}: another version of the index was published meanwhile; try again")
+    past = _with_past(found, name)
+    current = Current(version=name, sha256=digest, past=past)
+    progress("publishing", 1, 2)
+    write_current(store, current)
+    progress("publishing", 2, 2)
     return current
+
+
+def write_current(store: ObjectStore, current: Current) -> None:
+    """Replaces `index/current.json`."""
+    store.put(CURRENT, msgspec.json.format(msgspec.json.encode(current), indent=1))
+
+
+@contextmanager
+def changing(store: ObjectStore) -> Iterator[None]:
+    """Keeps other processes from changing the index of a store that is a folder while the context lasts.
+
+    Raises ConfigurationError where one does so now. Readers are not kept from anything.
+    """
+    root = folder_of(store)
+    if root is None:
+        yield
+        return
+    (root / FOLDER).mkdir(exist_ok=True)
+    handle = os.open(root / FOLDER / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise ConfigurationError(f"{root}: another process is changing this index; wait for it") from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+class _Schema(msgspec.Struct):
+    """What every version of the manifest says."""
+
+    schema_version: int = SCHEMA_VERSION
+
+
+def _check_schema(key: str, found: int) -> None:
+    if found != SCHEMA_VERSION:
+        raise CorruptObjectError(
+            f"{key} has schema version {found}, this version of Pairmill reads {SCHEMA_VERSION}: "
+            "build the index anew"
+        )
+
+
+def _with_past(found: Current | None, name: str) -> tuple[Past, ...]:
+    if found is None:
+        return ()
+    if found.version == name:
+        return found.past
+    replaced = Past(version=found.version, sha256=found.sha256, until=datetime.now(UTC))
+    return (replaced, *(past for past in found.past if past.version not in (name, found.version)))

@@ -7,6 +7,8 @@ from typing import Any, Final, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pairmill_index.columns import WORDS
+
 _PENDING_ROWS: Final = 1 << 18
 
 
@@ -25,6 +27,12 @@ class Vocabulary:
         self._rows += len(values)
         if self._rows > _PENDING_ROWS:
             self._merge()
+
+    def add_columns(self, table: pa.Table) -> None:
+        """Takes the columns of a table of rows that a build reads, as far as it has them."""
+        for name, source in WORDS.items():
+            if source in table.column_names:
+                self.add(name, table[source])
 
     def encode(self, name: str, column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
         """Returns a column as a dictionary array; all its values must have been added."""

@@ -25,7 +25,7 @@ class SegmentWriter:
     def __init__(self, folder: Path, dimensions: int) -> None:
         """`folder` is made; the files in it are named as in the segment (`pairmill_index.layout`)."""
         folder.mkdir(parents=True)
-        self._folder = folder
+        self.folder = folder
         self._dimensions = dimensions
         self._table = pa.ipc.new_file(str(folder / ROWS), SAMPLES)
         self._waiting: list[pa.Table] = []
@@ -55,15 +55,15 @@ class SegmentWriter:
             self._write_batch(self._waiting_rows)
         self._table.close()
         self._low_words.close()
-        self._high_words.append_file(self._folder / _LOW_WORDS)
+        self._high_words.append_file(self.folder / _LOW_WORDS)
         self._high_words.close((2, self.rows))
-        (self._folder / _LOW_WORDS).unlink()
+        (self.folder / _LOW_WORDS).unlink()
         for writer in self._vectors.values():
             writer.close((self.rows, self._dimensions))
 
     def paths(self) -> list[Path]:
         """Returns the files written, in order of their names."""
-        return sorted(self._folder.iterdir())
+        return sorted(self.folder.iterdir())
 
     def _write_batch(self, rows: int) -> None:
         table = pa.concat_tables(self._waiting)

@@ -1,0 +1,55 @@
+"""What ways to search cost, about, so that the cheapest that finds enough is taken.
+
+Measured on one core with the rows in memory; another machine is faster or slower by a factor, which changes
+little, because ways are compared with each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+TEST_NS: Final = 2.0  # whether a row takes part
+SCAN_NS: Final = 0.08  # of a dimension of a stored vector, read in order
+GATHER_NS: Final = 2.5  # of a dimension of a stored vector, picked out
+EXACT_NS: Final = 5e6  # what it is worth to miss nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many rows a search is over."""
+
+    rows: int
+    admitted: int  # rows that take part
+    dimensions: int
+
+    @property
+    def share(self) -> float:
+        """Which part of the rows takes part."""
+        return self.admitted / self.rows if self.rows else 0.0
+
+    @property
+    def scan_ns(self) -> float:
+        """Of reading all that take part, in order."""
+        return TEST_NS * self.rows + SCAN_NS * self.dimensions * self.admitted
+
+    @property
+    def gather_ns(self) -> float:
+        """Of picking out all that take part."""
+        return GATHER_NS * self.dimensions * self.admitted
+
+    @property
+    def is_exact_cheap(self) -> bool:
+        """Whether exact search is worth its price where there are inverted lists."""
+        return min(self.scan_ns, self.gather_ns) <= EXACT_NS
+
+
+def rows_to_look_at(shape: Shape, lists: int, probes: int, k: int) -> int:
+    """Returns how many rows that take part are to be compared, so that a filtered search finds enough.
+
+    Without a filter a query's `probes` lists hold `probes / lists` of all rows. Of a share s of the rows, the
+    nearest k are the nearest k / s of all, which lie farther apart: the number of lists grows with the square
+    root of 1 / s, so that rows fall with the square root of s.
+    """
+    unfiltered = probes * shape.rows / lists
+    return min(shape.admitted, max(int(unfiltered * shape.share**0.5), 4 * k))

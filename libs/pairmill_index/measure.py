@@ -1,0 +1,124 @@
+"""What a vector index finds, and how fast, against exact search; and how many lists it has to look into."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from pairmill_index.arrays import Flags, Floats, Halves, Rows
+from pairmill_index.manifest import Measured, VectorIndex
+from pairmill_index.vector_search import Admitted, VectorSearch
+
+DEPTH: Final = 100
+MOST_QUERIES: Final = 400
+LEAST_QUERIES: Final = 64
+_WORK_ROWS: Final = 400_000_000  # vectors compared to know what is to be found
+
+Timer = Callable[[], float]
+
+
+def queries_for(rows: int) -> int:
+    """Returns how many held-out queries measure an index of that many rows."""
+    return int(min(max(_WORK_ROWS // max(rows, 1), LEAST_QUERIES), MOST_QUERIES, max(rows // 4, 1)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """Queries, and what exact search finds for them."""
+
+    vectors: Floats  # (q, dimensions)
+    own: Rows  # (q,) row that does not count, -1 where all do
+    truth: Rows  # (q, DEPTH)
+
+
+def held_out(
+    search: VectorSearch, own: Halves, other: Halves, rows: Rows, admitted: Admitted, *, threads: int
+) -> HeldOut:
+    """Returns queries by the rows' own vectors, found without themselves, and by their other modality's."""
+    half = len(rows) // 2
+    vectors = np.concatenate([own[rows[:half]], other[rows[half:]]]).astype(np.float32)
+    unfound = np.where(np.arange(len(rows)) < half, rows, -1)
+    _, found = search.exact(vectors, DEPTH + 1, admitted, threads=threads)
+    return HeldOut(vectors=vectors, own=unfound, truth=without(found, unfound)[:, :DEPTH])
+
+
+def without(found: Rows, own: Rows) -> Rows:
+    """Returns found rows without each query's own: one column less."""
+    is_own: Flags = np.equal(found, own[:, None]).reshape(found.shape)
+    last = np.zeros_like(is_own)
+    last[:, -1] = True
+    dropped = np.where((is_own.sum(axis=1) > 0)[:, None], is_own, last)
+    return found[~dropped].reshape(len(found), -1)
+
+
+def recall(found: Rows, truth: Rows, depth: int) -> float:
+    """Returns the share of the `depth` nearest that are among the `depth` first that were found."""
+    wanted = truth[:, :depth]
+    hits = sum(
+        len(np.intersect1d(a[a >= 0], b[b >= 0])) for a, b in zip(found[:, :depth], wanted, strict=True)
+    )
+    return hits / max(int((wanted >= 0).sum()), 1)
+
+
+def measure(
+    search: VectorSearch, queries: HeldOut, admitted: Admitted, probes: int, timer: Timer
+) -> Measured:
+    """Searches one query at a time, as users do, with that many lists."""
+    found, seconds = [], []
+    for vector in queries.vectors:
+        started = timer()
+        _, rows = search.search(vector[None], DEPTH + 1, admitted, probes)
+        seconds.append(timer() - started)
+        found.append(rows)
+    rows = without(np.concatenate(found), queries.own)
+    return Measured(
+        queries=len(rows),
+        recall_at_1=recall(rows, queries.truth, 1),
+        recall_at_10=recall(rows, queries.truth, 10),
+        recall_at_100=recall(rows, queries.truth, DEPTH),
+        p50_ms=_milliseconds(seconds, 50),
+        p95_ms=_milliseconds(seconds, 95),
+    )
+
+
+def tuned(
+    search: VectorSearch,
+    index: VectorIndex,
+    queries: HeldOut,
+    admitted: Admitted,
+    *,
+    wanted_recall: float,
+    latency_ms: float,
+    timer: Timer = time.perf_counter,
+) -> VectorIndex:
+    """Returns the index with the fewest lists per query that reach a recall@10, and what was measured so.
+
+    Where that takes longer than the latency budget, the most lists that keep to it.
+    """
+    best, probes = None, 1
+    while probes <= index.lists:
+        measured = measure(search, queries, admitted, probes, timer)
+        if best is not None and measured.p95_ms > latency_ms:
+            break
+        best = msgspec.structs.replace(index, probes=probes, measured=measured)
+        if measured.recall_at_10 >= wanted_recall:
+            break
+        probes = next_probes(probes)
+    return best or index
+
+
+def next_probes(probes: int) -> int:
+    """Returns the next number of lists to try: 1, 2, 3, 4, 6, 8, 12, 16 and so on."""
+    power = 1 << (probes.bit_length() - 1)
+    return probes + max(power // 2, 1)
+
+
+def _milliseconds(seconds: list[float], percentile: int) -> float:
+    values: npt.NDArray[np.float64] = np.array(seconds) * 1000
+    return round(float(np.percentile(values, percentile)), 3)

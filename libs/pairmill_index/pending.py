@@ -1,0 +1,124 @@
+"""Segments on their way into a store: noted before their first file, so that a kill leaves nothing unknown.
+
+A segment that was finished is taken over when the same is built again; one that was not is removed then, or
+by a sweep when nobody came back for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pairmill.errors import CorruptObjectError, ObjectMissingError
+from pairmill.store.port import ObjectStore
+from pairmill_index.layout import FOLDER, segment_prefix
+from pairmill_index.manifest import EXACT, IndexFile, Segment, VectorIndex
+
+PENDING: Final = f"{FOLDER}/pending/"
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment that no published version names yet."""
+
+    segment_id: str
+    started_at: datetime
+    is_finished: bool = False
+    segment: Segment | None = None  # None where it came to no rows
+
+
+class PendingSegment:
+    """A segment of one build, by what it is made from. Not thread-safe."""
+
+    def __init__(self, store: ObjectStore, bucket: str, made_from: tuple[object, ...]) -> None:
+        """`made_from` is all that its content follows from."""
+        digest = hashlib.sha256(msgspec.json.encode((bucket, *made_from))).hexdigest()[:16]
+        self._store = store
+        self._bucket = bucket
+        self._key = f"{PENDING}{bucket}-{digest}.json"
+        self._name = f"{bucket}-{digest}-{secrets.token_hex(4)}"  # U4: never used again
+
+    def finished(self) -> Pending | None:
+        """Returns the segment if it was finished before; removes what is left of one that was not."""
+        found = _read(self._store, self._key)
+        if found is None:
+            return None
+        if found.is_finished and _is_whole(self._store, found.segment):
+            return found
+        discard(self._store, self._key)
+        return None
+
+    def put(self, segment: Segment, files: list[Path]) -> Segment:
+        """Stores a segment's files; returns it with its id and files."""
+        note = Pending(segment_id=self._name, started_at=datetime.now(UTC))
+        self._note(note)
+        stored = [_stored(self._store, segment_prefix(self._name) + path.name, path) for path in files]
+        done = msgspec.structs.replace(
+            segment,
+            segment_id=self._name,
+            files=tuple(sorted((*segment.files, *stored), key=_path)),
+            indices=tuple(self._trained(index) for index in segment.indices),
+        )
+        self._note(msgspec.structs.replace(note, is_finished=True, segment=done))
+        return done
+
+    def put_nothing(self) -> None:
+        """Notes that the segment came to no rows."""
+        self._note(Pending(segment_id=self._name, started_at=datetime.now(UTC), is_finished=True))
+
+    def forget(self) -> None:
+        """Removes the note, once a published version names the segment."""
+        self._store.delete(self._key)
+
+    def discard(self) -> None:
+        """Removes the note and the files."""
+        discard(self._store, self._key)
+
+    def _trained(self, index: VectorIndex) -> VectorIndex:
+        """Returns lists that say whose training they have: their own unless they share another's."""
+        is_own = index.kind != EXACT and not index.trained_by
+        return msgspec.structs.replace(index, trained_by=self._name) if is_own else index
+
+    def _note(self, pending: Pending) -> None:
+        self._store.put(self._key, msgspec.json.encode(pending))
+
+
+def discard(store: ObjectStore, key: str) -> None:
+    """Removes a pending segment with its files, its note last."""
+    found = _read(store, key)
+    if found is not None:
+        store.delete_all([one.key for one in store.list(segment_prefix(found.segment_id))])
+    store.delete(key)
+
+
+def pending_notes(store: ObjectStore) -> list[tuple[str, Pending | None]]:
+    """Returns all notes by their key; None for one that cannot be read."""
+    return [(one.key, _read(store, one.key)) for one in store.list(PENDING)]
+
+
+def _read(store: ObjectStore, key: str) -> Pending | None:
+    try:
+        return msgspec.json.decode(store.get(key), type=Pending)
+    except (ObjectMissingError, CorruptObjectError, msgspec.MsgspecError):
+        return None
+
+
+def _is_whole(store: ObjectStore, segment: Segment | None) -> bool:
+    for file in segment.files if segment is not None else ():
+        info = store.stat(file.path)
+        if info is None or info.size_bytes != file.bytes or info.sha256.hex() != file.sha256:
+            return False
+    return True
+
+
+def _stored(store: ObjectStore, key: str, path: Path) -> IndexFile:
+    info = store.put_file(key, path)
+    return IndexFile(path=info.key, bytes=info.size_bytes, sha256=info.sha256.hex())
+
+
+def _path(file: IndexFile) -> str:
+    return file.path

@@ -1,0 +1,118 @@
+"""Searching the vectors of one modality of a segment: exactly, or by inverted lists and then exactly."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pairmill_index.arrays import NO_ROW, Flags, Floats, Found, Halves, Rows
+from pairmill_index.cost import Shape, rows_to_look_at
+from pairmill_index.exact import rescored, scored_rows
+from pairmill_index.faiss_adapter import Bitmap, ExactScan, Lists
+from pairmill_index.manifest import VectorIndex
+
+_COUNTED_ROWS: Final = 1 << 17  # rows by which the admitted ones of each list are estimated
+_GATHERED_ROWS: Final = 1 << 13
+
+
+class Admitted:
+    """Which rows of a segment take part in a search. Thread-safe; may be kept for equal filters."""
+
+    def __init__(self, mask: Flags | None, rows: int) -> None:
+        """`mask` is `(rows,)`, or None where all take part."""
+        count = rows if mask is None else int(np.count_nonzero(mask))
+        self.mask = None if mask is None or count == rows else mask
+        self.count = count
+        self.rows = rows
+        self.bitmap = Bitmap(self.mask) if self.mask is not None else None
+
+
+class VectorSearch:
+    """Finds the nearest vectors of a segment. Thread-safe."""
+
+    def __init__(
+        self,
+        vectors: Halves,
+        index: VectorIndex,
+        lists: Lists | None,
+        list_of_row: npt.NDArray[np.int32] | None,
+        *,
+        threads: int = 1,
+    ) -> None:
+        """`lists` and the list of each row are None where search is exact."""
+        self._vectors = vectors
+        self._index = index
+        self._lists = lists
+        self._list_of_row = list_of_row
+        self._scan = ExactScan(vectors)
+        self._threads = threads
+
+    def search(self, queries: Floats, k: int, admitted: Admitted, probes: int | None = None) -> Found:
+        """Returns the k nearest admitted rows of each query with their cosines, best first.
+
+        `probes`, where given, is the number of lists that a search without a filter looks into.
+        """
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        shape = Shape(admitted.rows, admitted.count, self._vectors.shape[1])
+        if not shape.admitted or not len(queries):
+            return _nothing(len(queries), k)
+        if admitted.mask is not None and shape.gather_ns < shape.scan_ns and shape.is_exact_cheap:
+            return scored_rows(self._vectors, queries, np.flatnonzero(admitted.mask), k)
+        if self._lists is None or (admitted.mask is not None and shape.is_exact_cheap):
+            return self._scan.search(queries, k, admitted.bitmap, threads=self._threads)
+        return self._by_lists(self._lists, queries, k, admitted, shape, probes or self._index.probes)
+
+    def exact(self, queries: Floats, k: int, admitted: Admitted, *, threads: int = 1) -> Found:
+        """Returns what exact search finds."""
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        return self._scan.search(queries, k, admitted.bitmap, threads=threads)
+
+    def _by_lists(
+        self, lists: Lists, queries: Floats, k: int, admitted: Admitted, shape: Shape, probes: int
+    ) -> Found:
+        candidates = min(max(self._index.candidates, 2 * k), shape.admitted)
+        probes = max(probes, -(-4 * k * lists.count // shape.rows))
+        if admitted.mask is None:
+            found = lists.search(queries, candidates, probes=probes, threads=self._threads)
+        else:
+            wanted = rows_to_look_at(shape, lists.count, probes, k)
+            scores, chosen = self._chosen_lists(lists, queries, admitted.mask, probes, wanted)
+            found = lists.search_in(
+                queries, candidates, scores, chosen, admitted.bitmap, threads=self._threads
+            )
+        return rescored(self._vectors, queries, found, k)
+
+    def _chosen_lists(
+        self, lists: Lists, queries: Floats, mask: Flags, probes: int, wanted: int
+    ) -> tuple[Floats, Rows]:
+        """Returns, for each query, its nearest lists that together hold as many admitted rows as wanted.
+
+        At least `probes` of them. A list in which no row is admitted costs next to nothing, so it is not
+        left out, and an estimate of how many there are will do.
+        """
+        held = self._held(mask, lists.count)
+        count = probes
+        while True:
+            count = min(count * 2, lists.count)
+            scores, chosen = lists.nearest_lists(queries, count, threads=self._threads)
+            reached = np.cumsum(held[chosen], axis=1)
+            if count == lists.count or bool((reached[:, -1] >= wanted).all()):
+                break
+        before = np.roll(reached, 1, axis=1)
+        before[:, 0] = 0
+        superfluous = (before >= wanted) & (np.arange(count) >= probes)
+        chosen[superfluous] = NO_ROW
+        return scores, chosen
+
+    def _held(self, mask: Flags, count: int) -> npt.NDArray[np.float64]:
+        """Returns about how many admitted rows each list holds."""
+        assert self._list_of_row is not None
+        step = max(1, len(mask) // _COUNTED_ROWS)
+        some = self._list_of_row[::step][mask[::step]]
+        return np.bincount(some, minlength=count).astype(np.float64) * step
+
+
+def _nothing(queries: int, k: int) -> Found:
+    return np.full((queries, k), -np.inf, np.float32), np.full((queries, k), NO_ROW, np.int64)
