@@ -24,14 +24,14 @@ from pairmill.schemas import EMBEDDING_METADATA
 MAX_NORM_ERROR: Final = 2e-3
 """Rounding a unit vector to float16 moves its norm by less."""
 
-_ROLES: Final = (roles.IMAGE_EMBEDDINGS, roles.TEXT_EMBEDDINGS, roles.EMBEDDING_METADATA)
+EMBEDDING_ROLES: Final = (roles.IMAGE_EMBEDDINGS, roles.TEXT_EMBEDDINGS, roles.EMBEDDING_METADATA)
 _BLOCK: Final = 8_192
 
 
 def check_embeddings(work: Work) -> None:
     """Checks all embedding files shard by shard."""
     for number, entries in _threes(work):
-        for role in _ROLES:
+        for role in EMBEDDING_ROLES:
             if role not in entries:
                 there = next(iter(entries.values())).path
                 work.findings.add("embeddings", there, f"its {role.replace('_', ' ')} file is not listed")
@@ -48,7 +48,7 @@ def check_embeddings(work: Work) -> None:
 
 def _threes(work: Work) -> Iterator[tuple[str, dict[str, FileEntry]]]:
     """Yields the files of each shard by role: a merge of three listings in the same order."""
-    listings = {role: work.dataset.files(role) for role in _ROLES}
+    listings = {role: work.dataset.files(role) for role in EMBEDDING_ROLES}
     heads: dict[str, FileEntry | None] = {role: next(files, None) for role, files in listings.items()}
     while numbers := [number_of(entry) for entry in heads.values() if entry is not None]:
         number = min(numbers)

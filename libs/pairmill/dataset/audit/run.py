@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 from pairmill.dataset import roles
+from pairmill.dataset.ahead import FilesAhead
 from pairmill.dataset.audit.candidates import check_candidates, check_funnel, count_rest
-from pairmill.dataset.audit.embeddings import check_embeddings
+from pairmill.dataset.audit.embeddings import EMBEDDING_ROLES, check_embeddings
 from pairmill.dataset.audit.findings import AuditReport, Finding, Findings
 from pairmill.dataset.audit.ledger import check_ledgers, check_totals
 from pairmill.dataset.audit.samples import check_samples
-from pairmill.dataset.audit.shards import check_shards
-from pairmill.dataset.audit.train import check_train
+from pairmill.dataset.audit.shards import SHARD_ROLES, check_shards
+from pairmill.dataset.audit.train import TRAIN_ROLES, check_train
 from pairmill.dataset.audit.work import Progress, Work
 from pairmill.dataset.lineage import lineage_of
-from pairmill.dataset.manifest import MANIFEST_NAME, STATES, content_version
+from pairmill.dataset.manifest import MANIFEST_NAME, STATES, FileEntry, content_version
 from pairmill.dataset.reader import Dataset
 from pairmill.dataset.recount import Recount
 from pairmill.errors import CorruptObjectError, InvalidRecordError, ObjectMissingError
@@ -66,13 +70,40 @@ def audit(
     cannot be read.
     """
     dataset = Dataset.open(where, name)
-    with tempfile.TemporaryDirectory(prefix="pairmill-audit-", dir=scratch) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="pairmill-audit-", dir=scratch) as folder,
+        _read_ahead(dataset, is_remote=not isinstance(where, Path)) as dataset,
+    ):
         try:
             work = _start(dataset, Path(folder), progress or (lambda done, total: None))
         except (CorruptObjectError, ObjectMissingError, InvalidRecordError) as error:
             return _unreadable(str(error))
         _check_manifest(work)
         return _check_all(work)
+
+
+@contextmanager
+def _read_ahead(dataset: Dataset, *, is_remote: bool) -> Iterator[Dataset]:
+    """Gives a dataset whose files come before they are asked for, if they come from afar."""
+    if not is_remote:
+        yield dataset
+        return
+    with FilesAhead(dataset.source, _reading_order(dataset)) as source:
+        yield replace(dataset, source=source)
+
+
+def _reading_order(dataset: Dataset) -> Iterator[FileEntry]:
+    """Yields the files as the checks read them, one after the other."""
+    yield from dataset.files(roles.LEDGER)
+    yield from dataset.files(roles.SPEC, roles.LIST)
+    yield from dataset.files(*SHARD_ROLES)
+    for three in zip_longest(*(dataset.files(role) for role in EMBEDDING_ROLES)):
+        yield from (entry for entry in three if entry is not None)
+    yield from dataset.files(roles.SAMPLES)
+    yield from dataset.files(*TRAIN_ROLES)
+    for role in (roles.DEAD_LETTERS, roles.PLAN):
+        yield from dataset.files(role)
+    yield from (entry for entry in dataset.files() if entry.role not in _BY_OTHERS)
 
 
 def _start(dataset: Dataset, folder: Path, progress: Progress) -> Work:

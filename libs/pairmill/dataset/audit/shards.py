@@ -25,6 +25,7 @@ from pairmill.idarrays import words_of_hex
 from pairmill.ids import ID_BYTES
 from pairmill.schemas import SHARD_INDEX
 
+SHARD_ROLES: Final = (roles.SHARD, roles.SHARD_INDEX, roles.SHARD_STATS, roles.KEPT_SHARD)
 SPOT_CHECKS: Final = 50
 _COLUMNS: Final = [
     "key",
@@ -51,7 +52,7 @@ class Indexed:
 
 def check_shards(work: Work) -> None:
     """Checks all shards, one after the other; the manifest's order puts a unit's files together."""
-    entries = work.dataset.files(roles.SHARD, roles.SHARD_INDEX, roles.SHARD_STATS, roles.KEPT_SHARD)
+    entries = work.dataset.files(*SHARD_ROLES)
     for _, group in groupby(entries, key=lambda entry: unit_name(entry.path)):
         _check_unit({entry.role: entry for entry in group}, work)
 

@@ -16,15 +16,14 @@ from pairmill.idarrays import words_of_hex
 from pairmill.ids import ID_BYTES
 from pairmill.schemas import TRAIN_INDEX
 
+TRAIN_ROLES: Final = (roles.TRAIN_SHARD, roles.TRAIN_INDEX)
 _COLUMNS: Final = ["key", "tar_offset", "tar_size", "caption"]
 
 
 def check_train(work: Work) -> None:
     """Checks all files of `train/` in their order (U12)."""
     last, previous = "", None
-    for _, group in groupby(
-        work.dataset.files(roles.TRAIN_SHARD, roles.TRAIN_INDEX), key=lambda entry: unit_name(entry.path)
-    ):
+    for _, group in groupby(work.dataset.files(*TRAIN_ROLES), key=lambda entry: unit_name(entry.path)):
         entries = {entry.role: entry for entry in group}
         shard, index = entries.get(roles.TRAIN_SHARD), entries.get(roles.TRAIN_INDEX)
         if shard is None or index is None:
