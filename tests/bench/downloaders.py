@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import psutil
@@ -49,6 +50,8 @@ PER_SECOND: Final = Figure("images", "1/s")
 LINEAR: Final = Figure("as a share of so many times the one downloader's of the same turn", "")
 ADMITTED: Final = Figure("as a share of what delay and connections admit", "")
 SECONDS: Final = Figure("wall time of the units", "s")
+UNIT: Final = Figure("a unit at work, median", "s")
+PLACES: Final = Figure("share of the time in which a place for a unit was taken", "")
 CORES: Final = Figure("cores that the downloaders used", "")
 MILLISECONDS: Final = Figure("CPU time of the downloaders, per image", "ms")
 AROUND: Final = Figure("cores that Kafka and the gateway used", "")
@@ -81,7 +84,7 @@ def measure(at: Site, port: int, load: Load, members: int, connections: int) -> 
         wait_for(lambda: _shares(started) == [TOPICS * load.partitions // members] * members, "an even share")
         _work(at, at.submit(settings), _warm_up(load))  # everybody has its connections and its children
         job, before, begun = at.submit(settings), _units(started), _spent(at, started)
-        seconds = _work(at, job, load)
+        seconds, at_work = _work(at, job, load)
         spent = _spent(at, started).since(begun)
         wait_for(lambda: sum(_units(started)) == sum(before) + load.units, "the last unit's line in the log")
         units = [after - earlier for after, earlier in zip(_units(started), before, strict=True)]
@@ -89,6 +92,8 @@ def measure(at: Site, port: int, load: Load, members: int, connections: int) -> 
         PER_SECOND: load.images / seconds,
         ADMITTED: load.images / seconds / _admitted(load, members, connections),
         SECONDS: seconds,
+        UNIT: median(at_work),
+        PLACES: sum(at_work) / (seconds * members * UNITS_IN_FLIGHT),
         CORES: spent.downloaders / seconds,
         MILLISECONDS: spent.downloaders / load.images * 1000,
         AROUND: spent.around / seconds,
@@ -114,8 +119,11 @@ def _settings(connections: int) -> dict[str, str]:
     }
 
 
-def _work(at: Site, job: Job, load: Load) -> float:
-    """Publishes the tasks of a load and returns the seconds until the last unit is in the ledger."""
+def _work(at: Site, job: Job, load: Load) -> tuple[float, list[float]]:
+    """Publishes the tasks of a load.
+
+    Returns the seconds until the last unit is in the ledger, and those that each unit was at work.
+    """
     tasks, start = tasks_of(job, load, at.bus, at.store), at.ledger_end()
     begun = time.monotonic()
     at.bus.publish(tasks)
@@ -123,7 +131,11 @@ def _work(at: Site, job: Job, load: Load) -> float:
     seconds = time.monotonic() - begun
     if _passed(ends) != load.images:
         raise RuntimeError(f"{_passed(ends)} of {load.images} images were stored: {ends[0]}")
-    return seconds
+    return seconds, [_seconds(end) for end in ends]
+
+
+def _seconds(end: UnitDone) -> float:
+    return (end.finished_at.ToDatetime() - end.started_at.ToDatetime()).total_seconds()
 
 
 def _passed(ends: Sequence[UnitDone]) -> int:

@@ -27,4 +27,5 @@ def test_several_downloaders_are_measured_with_even_shares(tmp_path: Path) -> No
     assert one[downloaders.LINEAR] == 1
     for sample in (one, two):
         assert 0 < sample[downloaders.ADMITTED] < 1
+        assert 0 < sample[downloaders.PLACES] < 1
         assert 0 < sample[downloaders.CORES] < sample[downloaders.BUSY]
