@@ -62,6 +62,11 @@ class Batches(Generic[Item]):
         except TimeoutError as error:
             raise RetriableError(f"the model did not answer within {self._patience:g} s") from error
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next batch."""
+        return self._waiting.qsize()
+
     def close(self) -> None:
         """Ends the thread; what waits is refused."""
         self._closed.set()

@@ -34,7 +34,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(slots=True)
 class _Sides:
-    """Rows nearest to the cut, with their distance as score."""
+    """Rows nearest to the cut; their scores are smaller the nearer they are."""
 
     above: Found = field(default=NOTHING)
     below: Found = field(default=NOTHING)
@@ -52,9 +52,9 @@ def preview_threshold(
         scores = numbers(segment.table, request.field)
         above = scores >= end_for(value, scores.dtype)
         counts += _counts(segment, scores, above, mask)
-        sides.above = _nearer(sides.above, _nearest(place, scores, value, mask & above, examples), examples)
+        sides.above = _nearer(sides.above, _smallest(place, scores, mask & above, examples), examples)
         below = mask & ~above & ~np.isnan(scores)
-        sides.below = _nearer(sides.below, _nearest(place, scores, value, below, examples), examples)
+        sides.below = _nearer(sides.below, _smallest(place, -scores, below, examples), examples)
     return PreviewThresholdResponse(
         counts=_merged(counts),
         above=samples_of(snapshot.index, sides.above, snapshot.rules),
@@ -106,14 +106,12 @@ def _merged(counts: Sequence[ThresholdCount]) -> list[ThresholdCount]:
     return [merged[key] for key in sorted(merged, key=lambda key: (-rows[key], key))]
 
 
-def _nearest(place: int, scores: Floats, value: float, side: Flags, count: int) -> Found:
-    """Returns the rows of one side of a segment that are nearest to the cut."""
+def _smallest(place: int, keys: Floats, side: Flags, count: int) -> Found:
+    """Returns the rows of one side of a segment whose keys are smallest."""
     rows = np.flatnonzero(side)
-    distances = np.abs(scores[rows].astype(np.float64) - value)
     if len(rows) > count:
-        cut = np.argpartition(distances, count)[:count] if count else np.empty(0, dtype=np.int64)
-        rows, distances = rows[cut], distances[cut]
-    return in_segment(place, rows.astype(np.int64), distances.astype(np.float32))
+        rows = rows[np.argpartition(keys[rows], count)[:count]]
+    return in_segment(place, rows, keys[rows])
 
 
 def _nearer(left: Found, right: Found, count: int) -> Found:
