@@ -81,10 +81,10 @@ class Gateway:
 class Cluster:
     """Bus, store, clock, and the jobs that were admitted."""
 
-    def __init__(self, folder: Path, partitions: int = 4) -> None:
+    def __init__(self, folder: Path, partitions: int = 4, bus: MemoryBus | None = None) -> None:
         self.folder = folder
         self.out = folder / "out"
-        self.bus = MemoryBus()
+        self.bus = bus or MemoryBus()
         create_topics(self.bus, partitions)
         self.store = DirectoryStore(self.out)
         self.clock = ManualClock()
@@ -193,11 +193,13 @@ class Cluster:
         )
         self.bus.publish([admitted_message(self.bus, record)])
 
-    def drive(self, *gateways: Gateway, until: Callable[[], bool] | None = None) -> None:
+    def drive(
+        self, *gateways: Gateway, until: Callable[[], bool] | None = None, seconds: float = _SECONDS
+    ) -> None:
         """Lets gateways and stages take turns until all jobs have ended."""
         first = gateways[0]
         done = until or (lambda: all(first.ended(job_id) is not None for job_id in self.stages))
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + seconds
         while not done():
             self.turn(*gateways)
             assert time.monotonic() < deadline, {job.job_id: job.status() for job in first.running.jobs()}
