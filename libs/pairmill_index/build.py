@@ -17,12 +17,12 @@ from pairmill.store.port import ObjectStore
 from pairmill_index.assemble import Assembler, SegmentWriters, by_bucket
 from pairmill_index.columns import WORDS
 from pairmill_index.errors import IndexRefusedError
-from pairmill_index.join import joined, merged_parts, sample_columns, without_ids
+from pairmill_index.join import aligned_parts, joined, sample_columns, without_ids
 from pairmill_index.lists_build import ListsBuilder
 from pairmill_index.manifest import Current, IndexFile, IndexVersion, Modality, Segment
 from pairmill_index.options import BuildOptions, cores
 from pairmill_index.passes import Cut, RowReader
-from pairmill_index.pending import PendingSegment
+from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_or_none, publish, read_version
 from pairmill_index.removed import read_removed
@@ -46,19 +46,25 @@ def build_index(
 
     Ids that were removed from the version before stay removed. `scratch` is a folder with room for the
     dataset's embeddings twice; what is written there is removed. A build that was killed goes on with the
-    buckets that it had not finished. `threads` is the number of cores to use, 0 for all.
+    buckets that it had not finished; one that was done before returns the version that serves. `threads` is
+    the number of cores to use, 0 for all.
 
     Raises ConfigurationError for a dataset without embeddings or a budget that is too small, and
     IndexRefusedError where the lists find too little; then the old version keeps serving.
     """
     with changing(store), tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
         base = current_or_none(store)
+        served = read_version(store, base) if base is not None else None
+        if served is not None:
+            settle(store, served)
+            if _is_built(served, dataset, options):
+                return served
         build = _Build(
             reader=RowReader(dataset, progress),
             store=store,
             options=options,
             base=base,
-            removed=read_version(store, base).removed if base is not None else None,
+            removed=served.removed if served is not None else None,
             work=Path(folder),
             builder=ListsBuilder(options, progress, threads=threads or cores()),
         )
@@ -68,6 +74,15 @@ def build_index(
         for one in pending.values():
             one.forget()
     return version
+
+
+def _is_built(served: IndexVersion, dataset: Dataset, options: BuildOptions) -> bool:
+    """Whether a version is what a build would make: a task may come more than once."""
+    return (
+        served.dataset_version == dataset.manifest.version
+        and served.options == options
+        and not served.removed_rows
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +137,19 @@ class _Build:
         words, removed = Vocabulary(tuple(WORDS)), read_removed(self.store, self.removed)
         embedded, data = self._scattered(buckets, words)
         writers = SegmentWriters(self.work, self.reader.dimensions)
-        for left, right in merged_parts(embedded.parts(), data.parts()):
-            for bucket, rows in by_bucket(without_ids(joined(left, right), removed)):
+        for left, right in aligned_parts(self._cut.ranges, embedded.parts(), data.parts()):
+            found = joined(left, right) if left is not None and right is not None else None
+            for bucket, rows in by_bucket(without_ids(found, removed)) if found is not None else ():
                 vectors = {modality: rows[modality.value] for modality in Modality}
                 writers.add(bucket, sample_columns(rows, words), vectors)
         return writers.close()
 
+    @property
+    def _cut(self) -> Cut:
+        return Cut.of(self.reader.rows, self.reader.dimensions, self.options.memory_bytes)
+
     def _scattered(self, buckets: _Pending, words: Vocabulary) -> tuple[PartitionSpill, PartitionSpill]:
-        cut = Cut.of(self.reader.rows, self.reader.dimensions, self.options.memory_bytes)
+        cut = self._cut
         data = cut.spill(self.work, DATA)
         for table in self.reader.data(only_kept=self.options.only_kept, buckets=buckets):
             words.add_columns(table)

@@ -56,3 +56,6 @@ WORDS: Final = {
     "shard_index": "shard_index",
 }
 """Columns of few different texts, and what they are called where a build reads them."""
+
+GONE_ROW: Final = -1
+"""Stands as `data_row` of a sample that its dataset has no more: an empty row that does not count."""

@@ -43,16 +43,20 @@ def without_ids(rows: pa.Table, ids: Words) -> pa.Table:
     return rows.filter(pa.array(find(ids, words_of(_whole(rows["id"]))) < 0))
 
 
-def merged_parts(
-    left: Iterator[tuple[int, pa.Table]], right: Iterator[tuple[int, pa.Table]]
-) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yields the tables of each range that both sides have, in ascending order."""
-    other = next(right, None)
-    for number, table in left:
-        while other is not None and other[0] < number:
-            other = next(right, None)
-        if other is not None and other[0] == number:
-            yield table, other[1]
+def aligned_parts(
+    ranges: int, *sides: Iterator[tuple[int, pa.Table]]
+) -> Iterator[tuple[pa.Table | None, ...]]:
+    """Yields, for each range of ids in ascending order, what each side has of it."""
+    heads = [next(side, None) for side in sides]
+    for number in range(ranges):
+        found: list[pa.Table | None] = []
+        for place, side in enumerate(sides):
+            head = heads[place]
+            is_here = head is not None and head[0] == number
+            found.append(head[1] if head is not None and is_here else None)
+            if is_here:
+                heads[place] = next(side, None)
+        yield tuple(found)
 
 
 def sample_columns(rows: pa.Table, words: Vocabulary) -> pa.Table:

@@ -72,6 +72,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     files: tuple[IndexFile, ...]
     indices: tuple[VectorIndex, ...]
+    gone_rows: int = 0  # that the dataset does not have any more
 
     def index(self, modality: Modality) -> VectorIndex:
         """Returns how a modality is searched; raises KeyError where it is not there."""

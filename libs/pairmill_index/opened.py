@@ -16,6 +16,7 @@ from pairmill.errors import CorruptObjectError
 from pairmill.idarrays import Positions, Words
 from pairmill.store.port import ObjectStore
 from pairmill_index.arrays import NO_ROW, Flags, Floats, Found, Halves
+from pairmill_index.columns import GONE_ROW
 from pairmill_index.faiss_adapter import Lists
 from pairmill_index.files import LocalFiles
 from pairmill_index.ids import find_rows, map_ids
@@ -85,11 +86,17 @@ class OpenSegment:
         admitted = mask if isinstance(mask, Admitted) else self.admitted(mask)
         return self._searches[modality].search(queries, k, admitted, probes)
 
-    def remove(self, ids: Words) -> None:
-        """Masks ids from now on. To be called before the segment is shared among threads."""
+    def mask(self, ids: Words) -> None:
+        """Lets ids count no more. To be called before the segment is shared among threads."""
         rows = find_rows(self.ids, ids)
         self.alive[rows[rows >= 0]] = False
         self._all = Admitted(self.alive, self.rows)
+
+    def mask_gone(self) -> None:
+        """Lets rows that the dataset does not have any more count no more; to be called like `mask`."""
+        if self.segment.gone_rows:
+            self.alive &= self.table["data_row"].to_numpy() != GONE_ROW
+            self._all = Admitted(self.alive, self.rows)
 
 
 def _lists(
@@ -150,14 +157,22 @@ def open_index(
     manifest = read_version(store, current)
     files = LocalFiles(store, folder)
     segments = tuple(_opened(segment, files, manifest, threads) for segment in manifest.segments)
-    if manifest.removed is not None:
-        removed = map_array(files.local(manifest.removed))
-        for segment in segments:
-            segment.remove(removed)
+    removed = map_array(files.local(manifest.removed)) if manifest.removed is not None else None
+    _mask(segments, removed)
     files.note()
     names = dict.fromkeys(segment.segment.bucket for segment in segments)
     buckets = {name: tuple(one for one in segments if one.segment.bucket == name) for name in names}
     return OpenIndex(manifest=manifest, version=current.version, segments=segments, buckets=buckets)
+
+
+def _mask(segments: tuple[OpenSegment, ...], removed: Words | None) -> None:
+    """Masks what counts no more: removed ids, rows that are gone, and rows that a later segment replaces."""
+    for place, segment in enumerate(segments):
+        segment.mask_gone()
+        if removed is not None:
+            segment.mask(removed)
+        for later in segments[place + 1 :]:
+            segment.mask(later.ids)
 
 
 def _opened(segment: Segment, files: LocalFiles, manifest: IndexVersion, threads: int) -> OpenSegment:

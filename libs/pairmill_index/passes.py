@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pairmill.dataset import roles
 from pairmill.dataset.lineage import lineage_of
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import ConfigurationError
-from pairmill.idarrays import partition_of, words_of
+from pairmill.idarrays import Words, partition_of, words_of
 from pairmill.spill import PartitionSpill
 from pairmill_index.progress import Progress
 from pairmill_index.scatter import EmbeddedRows, bucket_of_file, data_rows
@@ -38,6 +40,12 @@ class Cut:
             ranges=max(1, -(-rows * row_bytes * _RANGE_SHARE // memory_bytes)),
             spill_bytes=memory_bytes // _SPILL_SHARE,
         )
+
+    def bounds(self, ids: Words) -> npt.NDArray[np.int64]:
+        """Returns where each range begins among ids that are sorted, and their number: `(ranges + 1,)`."""
+        heads = [-(-(number << 32) // self.ranges) << 32 for number in range(self.ranges)]
+        starts = np.searchsorted(ids[:, 0], np.array(heads, dtype=np.uint64))
+        return np.append(starts, len(ids)).astype(np.int64)
 
     def spill(self, folder: Path, schema: pa.Schema) -> PartitionSpill:
         """Returns an empty spill for rows of these columns."""

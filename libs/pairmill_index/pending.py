@@ -17,7 +17,7 @@ import msgspec
 from pairmill.errors import CorruptObjectError, ObjectMissingError
 from pairmill.store.port import ObjectStore
 from pairmill_index.layout import FOLDER, segment_prefix
-from pairmill_index.manifest import EXACT, IndexFile, Segment, VectorIndex
+from pairmill_index.manifest import EXACT, IndexFile, IndexVersion, Segment, VectorIndex
 
 PENDING: Final = f"{FOLDER}/pending/"
 
@@ -98,6 +98,14 @@ def discard(store: ObjectStore, key: str) -> None:
 def pending_notes(store: ObjectStore) -> list[tuple[str, Pending | None]]:
     """Returns all notes by their key; None for one that cannot be read."""
     return [(one.key, _read(store, one.key)) for one in store.list(PENDING)]
+
+
+def settle(store: ObjectStore, version: IndexVersion) -> None:
+    """Removes notes of segments that a published version names: whoever wrote them died before doing so."""
+    published = {segment.segment_id for segment in version.segments}
+    for key, note in pending_notes(store):
+        if note is not None and note.segment_id in published:
+            store.delete(key)
 
 
 def _read(store: ObjectStore, key: str) -> Pending | None:

@@ -10,13 +10,41 @@ import pyarrow as pa
 
 from pairmill.idarrays import words_of
 from pairmill_index.columns import SAMPLES
-from pairmill_index.layout import IDS, ROWS
+from pairmill_index.layout import IDS, ROWS, VECTORS
 from pairmill_index.manifest import Modality
 from pairmill_index.npy import NpyWriter
 
 BATCH_ROWS: Final = 1 << 20
 """Rows of a record batch: a smaller segment is one batch, so that its columns are mapped in one piece."""
 _LOW_WORDS: Final = "low-words.raw"
+
+
+class TableWriter:
+    """Writes a table of samples in batches of equal size. Not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = pa.ipc.new_file(str(path), SAMPLES)
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, samples: pa.Table) -> None:
+        """Takes rows that follow those taken before."""
+        self._waiting.append(samples)
+        self._rows += len(samples)
+        while self._rows >= BATCH_ROWS:
+            self._write(BATCH_ROWS)
+
+    def close(self) -> None:
+        """Ends the file."""
+        if self._rows:
+            self._write(self._rows)
+        self._file.close()
+
+    def _write(self, rows: int) -> None:
+        table = pa.concat_tables(self._waiting)
+        self._file.write_table(table.slice(0, rows).combine_chunks())
+        self._waiting = [table.slice(rows)]
+        self._rows = len(table) - rows
 
 
 class SegmentWriter:
@@ -26,22 +54,19 @@ class SegmentWriter:
         """`folder` is made; the files in it are named as in the segment (`pairmill_index.layout`)."""
         folder.mkdir(parents=True)
         self.folder = folder
+        self.rows = 0
         self._dimensions = dimensions
-        self._table = pa.ipc.new_file(str(folder / ROWS), SAMPLES)
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = 0
+        self._table = TableWriter(folder / ROWS)
         self._high_words = NpyWriter(folder / IDS, "<u8")
         self._low_words = (folder / _LOW_WORDS).open("wb")
-        self._vectors = {modality: NpyWriter(folder / f"{modality}.npy", "<f2") for modality in Modality}
-        self.rows = 0
+        self._vectors = {
+            modality: NpyWriter(folder / VECTORS.format(modality), "<f2") for modality in Modality
+        }
 
     def add(self, samples: pa.Table, vectors: Mapping[Modality, pa.ChunkedArray[Any]]) -> None:
         """Takes rows whose ids follow those taken before; vectors are `binary(2 * dimensions)`."""
         self.rows += len(samples)
-        self._waiting.append(samples)
-        self._waiting_rows += len(samples)
-        while self._waiting_rows >= BATCH_ROWS:
-            self._write_batch(BATCH_ROWS)
+        self._table.add(samples)
         ids = words_of(samples["sample_id"].combine_chunks()).astype("<u8")
         self._high_words.write(ids[:, 0].tobytes())
         self._low_words.write(ids[:, 1].tobytes())
@@ -51,8 +76,6 @@ class SegmentWriter:
 
     def close(self) -> None:
         """Ends the files."""
-        if self._waiting_rows:
-            self._write_batch(self._waiting_rows)
         self._table.close()
         self._low_words.close()
         self._high_words.append_file(self.folder / _LOW_WORDS)
@@ -64,12 +87,6 @@ class SegmentWriter:
     def paths(self) -> list[Path]:
         """Returns the files written, in order of their names."""
         return sorted(self.folder.iterdir())
-
-    def _write_batch(self, rows: int) -> None:
-        table = pa.concat_tables(self._waiting)
-        self._table.write_table(table.slice(0, rows).combine_chunks())
-        self._waiting = [table.slice(rows)]
-        self._waiting_rows = len(table) - rows
 
 
 def _bytes_of(chunk: pa.Array[Any]) -> memoryview:

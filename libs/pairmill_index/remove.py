@@ -1,0 +1,68 @@
+"""Removing samples from an index: a longer list of ids that count no more, at once and for ever (G8)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pairmill.idarrays import Words, find
+from pairmill.store.port import ObjectStore
+from pairmill_index.files import LocalFiles
+from pairmill_index.ids import find_rows
+from pairmill_index.manifest import IndexVersion
+from pairmill_index.old import OldSegment
+from pairmill_index.progress import Progress, no_progress
+from pairmill_index.publish import changing, current_of, publish, read_version
+from pairmill_index.removed import read_removed, united, write_removed
+
+
+def remove_samples(
+    store: ObjectStore, ids: Words, *, scratch: Path, progress: Progress = no_progress
+) -> IndexVersion:
+    """Removes samples by their ids, `(n, 2) uint64`, publishes the new version and returns it.
+
+    From then on no search and no look-up finds them; their vectors and columns leave the disk at the next
+    compaction. The list stays with all later versions and builds, so ids that are not in the index yet do not
+    come into it later either. Returns the version that serves where all are removed already.
+    """
+    with changing(store), tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
+        current = current_of(store)
+        base = read_version(store, current)
+        known = read_removed(store, base.removed)
+        if not len(ids) or bool((find(known, ids) >= 0).all()):
+            return base
+        removed = united(known, ids)
+        files = LocalFiles(store, Path(folder))
+        version = msgspec.structs.replace(
+            base, removed=write_removed(store, removed), removed_rows=_removed_rows(base, files, removed)
+        )
+        publish(store, version, current, progress)
+    return version
+
+
+def ids_of_urls(store: ObjectStore, urls: Sequence[str], *, scratch: Path) -> Words:
+    """Returns the ids of all samples of the index whose image has one of these addresses."""
+    base = read_version(store, current_of(store))
+    wanted = pa.array(list(urls), pa.string())
+    found = [np.empty((0, 2), dtype=np.uint64)]
+    with tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
+        files = LocalFiles(store, Path(folder))
+        for segment in base.segments:
+            old = OldSegment(segment=segment, files=files, dimensions=base.dimensions)
+            matches = pc.is_in(old.table()["url"], value_set=wanted)
+            found.append(np.array(old.ids()[np.flatnonzero(matches.to_numpy())]))
+    return united(*found)
+
+
+def _removed_rows(base: IndexVersion, files: LocalFiles, removed: Words) -> int:
+    rows = 0
+    for segment in base.segments:
+        ids = OldSegment(segment=segment, files=files, dimensions=base.dimensions).ids()
+        rows += int(np.count_nonzero(find_rows(ids, removed) >= 0))
+    return rows

@@ -1,0 +1,91 @@
+"""Deleting what no kept version needs: files of old versions, and of builds that nobody went on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from pairmill.errors import CorruptObjectError, ObjectMissingError
+from pairmill.store.port import ObjectStore
+from pairmill_index.layout import version_key
+from pairmill_index.manifest import Current, IndexVersion, Past
+from pairmill_index.pending import discard, pending_notes, settle
+from pairmill_index.publish import changing, current_of, read_version, write_current
+
+KEPT_VERSIONS: Final = 2
+GRACE: Final = timedelta(minutes=5)
+"""A version that was replaced more recently is kept: somebody may be opening it."""
+ABANDONED_AFTER: Final = timedelta(days=1)
+"""A build whose segment was begun or finished longer ago is not coming back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep deleted."""
+
+    versions: tuple[str, ...] = ()
+    files: int = 0
+    bytes: int = 0
+    abandoned: int = 0  # segments of builds that nobody went on with
+
+
+def sweep(
+    store: ObjectStore, *, keep: int = KEPT_VERSIONS, grace: timedelta = GRACE, now: datetime | None = None
+) -> Swept:
+    """Deletes versions but the newest `keep`, and what they alone need.
+
+    What the version that serves needs is never deleted, nor one that was replaced within `grace`. A sweep
+    that was killed is ended by the next one.
+    """
+    now = now or datetime.now(UTC)
+    with changing(store):
+        current = current_of(store)
+        stays, goes = _divided(current, keep, now - grace)
+        settle(store, read_version(store, current))
+        kept = [read_version(store, current), *(read_version(store, named) for named in stays)]
+        needed = {path for version in kept for path in files_of(version)}
+        gone = [found for named in goes if (found := _read(store, named)) is not None]
+        unneeded = {path: size for version in gone for path, size in files_of(version).items()}
+        unneeded = {path: size for path, size in unneeded.items() if path not in needed}
+        store.delete_all(sorted(unneeded))
+        store.delete_all([version_key(named.version) for named in goes])
+        if goes:
+            write_current(store, msgspec.structs.replace(current, past=tuple(stays)))
+        abandoned = _discard_abandoned(store, now - ABANDONED_AFTER)
+    return Swept(
+        versions=tuple(named.version for named in goes),
+        files=len(unneeded),
+        bytes=sum(unneeded.values()),
+        abandoned=abandoned,
+    )
+
+
+def files_of(version: IndexVersion) -> dict[str, int]:
+    """Returns all files of a version by their path, with their size."""
+    files = [file for segment in version.segments for file in segment.files]
+    if version.removed is not None:
+        files.append(version.removed)
+    return {file.path: file.bytes for file in files}
+
+
+def _divided(current: Current, keep: int, since: datetime) -> tuple[list[Past], list[Past]]:
+    stays = [past for place, past in enumerate(current.past) if place < keep - 1 or past.until > since]
+    return stays, [past for past in current.past if past not in stays]
+
+
+def _read(store: ObjectStore, named: Past) -> IndexVersion | None:
+    """Returns a version that goes, or None where an earlier sweep took its manifest already."""
+    try:
+        return read_version(store, named)
+    except (ObjectMissingError, CorruptObjectError):
+        return None
+
+
+def _discard_abandoned(store: ObjectStore, before: datetime) -> int:
+    keys = [key for key, note in pending_notes(store) if note is None or note.started_at < before]
+    for key in keys:
+        discard(store, key)
+    return len(keys)
