@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-STATUSES: Final = (200, 204, 304, 400, 401, 403, 404, 405, 409, 413, 429, 500, 501, 503, 504, 507)
+STATUSES: Final = (200, 204, 304, 400, 401, 403, 404, 405, 409, 413, 429, 499, 500, 501, 503, 504, 507)
 """All that a request can end with."""
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)

@@ -8,6 +8,7 @@ from typing import Final
 
 import grpc
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pairmill.rpc.refusals import RefusedError
 from pairmill_explorer.errors import TooLargeError
@@ -34,7 +35,7 @@ class Bodies:
             raise _too_large(most_bytes)
         data = bytearray()
         try:
-            async for chunk in request.content.iter_any():
+            async for chunk in _chunks(request):
                 self._hold(len(chunk))
                 data += chunk
                 if len(data) > most_bytes:
@@ -51,6 +52,17 @@ class Bodies:
                 retry_seconds=_RETRY_SECONDS,
             )
         self._held += size
+
+
+async def _chunks(request: web.BaseRequest) -> AsyncIterator[bytes]:
+    """Yields a body as it comes; raises CANCELLED where its sender goes, INVALID_ARGUMENT for no HTTP."""
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except ConnectionError as error:
+        raise RefusedError(grpc.StatusCode.CANCELLED, "the request was not finished") from error
+    except (HttpProcessingError, web.RequestPayloadError) as error:
+        raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, "the request's body is no HTTP") from error
 
 
 def _too_large(most_bytes: int) -> TooLargeError:

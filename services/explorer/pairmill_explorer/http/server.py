@@ -21,6 +21,7 @@ from pairmill.rpc.config import is_loopback, split_address
 from pairmill_explorer.http.config import HttpConfig
 from pairmill_explorer.http.connections import ConnectionLimits, Connections
 from pairmill_explorer.http.gate import Gate
+from pairmill_explorer.http.protocol_log import ProtocolLog
 from pairmill_explorer.http.tls import FollowedTls
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 _BACKLOG: Final = 1024
 _DRAINED_SECONDS: Final = 0.05
 _LATE_SECONDS: Final = 5.0
+_LINGERING_SECONDS: Final = 2.0
+"""How long what is still sent is read after a refusal, so that its sender gets to read it."""
 
 
 class HttpServer:
@@ -107,7 +110,10 @@ class HttpServer:
         runner = web.AppRunner(
             self._app(),
             access_log=None,
+            logger=ProtocolLog(),
             keepalive_timeout=self._config.idle_seconds,
+            lingering_time=_LINGERING_SECONDS,
+            auto_decompress=False,  # a small body may unpack into a large one
             shutdown_timeout=self._config.drain_seconds,
         )
         await runner.setup()

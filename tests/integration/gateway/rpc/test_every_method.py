@@ -6,14 +6,13 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
 from pairmill.rpc.callers import Role
 from pairmill_gateway.rpc.methods import METHODS
-from tests.fakes.reflection import Described, methods_of
+from tests.fakes.reflection import Described, methods_of, outcomes
 from tests.fakes.rpc import SECONDS, Served, callers, serving
 
 OPEN_TO_ALL = "/grpc.health.v1.Health/Check"
@@ -37,21 +36,6 @@ def described(served: Served) -> list[Described]:
         return methods_of(channel, served.metadata("read"))
 
 
-def outcomes(
-    served: Served, described: list[Described], request: bytes = b"", **options: Any
-) -> dict[str, str]:
-    """Calls every method; returns by name how that ended."""
-    found = {}
-    with grpc.insecure_channel(served.target) as channel:
-        for method in described:
-            try:
-                method.call(channel, request, **options)
-                found[method.name] = "OK"
-            except grpc.RpcError as error:
-                found[method.name] = error.code().name
-    return found
-
-
 def all_but_the_health_check(described: list[Described], code: str) -> dict[str, str]:
     return {method.name: "OK" if method.name == OPEN_TO_ALL else code for method in described}
 
@@ -62,7 +46,7 @@ def test_reflection_finds_the_methods_that_are_listed_and_no_others(described: l
 
 
 def test_h3_every_method_refuses_a_call_without_a_token(served: Served, described: list[Described]) -> None:
-    assert outcomes(served, described, timeout=SECONDS) == all_but_the_health_check(
+    assert outcomes(served.target, described, timeout=SECONDS) == all_but_the_health_check(
         described, "UNAUTHENTICATED"
     )
 
@@ -76,14 +60,14 @@ def test_h3_every_method_refuses_a_wrong_token(
     served: Served, described: list[Described], value: str
 ) -> None:
     metadata = (("authorization", value),)
-    assert outcomes(served, described, timeout=SECONDS, metadata=metadata) == all_but_the_health_check(
+    assert outcomes(served.target, described, timeout=SECONDS, metadata=metadata) == all_but_the_health_check(
         described, "UNAUTHENTICATED"
     )
 
 
 def test_h3_every_method_refuses_an_expired_token(served: Served, described: list[Described]) -> None:
     metadata = served.metadata("late")
-    assert outcomes(served, described, timeout=SECONDS, metadata=metadata) == all_but_the_health_check(
+    assert outcomes(served.target, described, timeout=SECONDS, metadata=metadata) == all_but_the_health_check(
         described, "UNAUTHENTICATED"
     )
 
@@ -92,7 +76,7 @@ def test_h3_every_method_refuses_an_expired_token(served: Served, described: lis
 def test_h3_every_method_refuses_too_small_a_role(
     served: Served, described: list[Described], role: Role
 ) -> None:
-    found = outcomes(served, described, timeout=SECONDS, metadata=served.metadata(role.name.lower()))
+    found = outcomes(served.target, described, timeout=SECONDS, metadata=served.metadata(role.name.lower()))
     refused = {name for name, code in found.items() if code == "PERMISSION_DENIED"}
     needed = {name: method.role for name, method in METHODS.items() if method.role is not None}
     needed[LETTERS] = Role.ADMIN  # an empty request names no job
@@ -103,7 +87,7 @@ def test_h3_every_method_refuses_too_small_a_role(
 def test_h4_every_method_refuses_a_call_without_a_deadline(
     served: Served, described: list[Described]
 ) -> None:
-    assert outcomes(served, described, metadata=served.metadata("admin")) == all_but_the_health_check(
+    assert outcomes(served.target, described, metadata=served.metadata("admin")) == all_but_the_health_check(
         described, "INVALID_ARGUMENT"
     )
 
@@ -111,7 +95,7 @@ def test_h4_every_method_refuses_a_call_without_a_deadline(
 def test_h4_every_method_refuses_a_deadline_that_is_too_far_away(
     served: Served, described: list[Described]
 ) -> None:
-    found = outcomes(served, described, timeout=7200.0, metadata=served.metadata("admin"))
+    found = outcomes(served.target, described, timeout=7200.0, metadata=served.metadata("admin"))
     assert found == all_but_the_health_check(described, "INVALID_ARGUMENT")
 
 
@@ -119,9 +103,9 @@ def test_h2_every_method_refuses_too_large_a_message(served: Served, described: 
     """Those with a limit of their own refuse before the server's is reached."""
     metadata = served.metadata("admin")
     for size in (MOST_BYTES + 1, 20 * MOST_BYTES):
-        found = outcomes(served, described, bytes(size), timeout=SECONDS, metadata=metadata)
+        found = outcomes(served.target, described, bytes(size), timeout=SECONDS, metadata=metadata)
         assert found == {method.name: "RESOURCE_EXHAUSTED" for method in described}
-    small = outcomes(served, described, bytes(64 * 2**10 + 1), timeout=SECONDS, metadata=metadata)
+    small = outcomes(served.target, described, bytes(64 * 2**10 + 1), timeout=SECONDS, metadata=metadata)
     limited = {name for name, method in METHODS.items() if method.max_bytes == 64 * 2**10}
     assert {name for name, code in small.items() if code == "RESOURCE_EXHAUSTED"} == limited
     assert len(limited) >= 13
@@ -130,7 +114,9 @@ def test_h2_every_method_refuses_too_large_a_message(served: Served, described: 
 def test_h2_every_method_refuses_bytes_that_are_no_message(
     served: Served, described: list[Described]
 ) -> None:
-    found = outcomes(served, described, b"\xff\xff", timeout=SECONDS, metadata=served.metadata("admin"))
+    found = outcomes(
+        served.target, described, b"\xff\xff", timeout=SECONDS, metadata=served.metadata("admin")
+    )
     assert found == {method.name: "INVALID_ARGUMENT" for method in described}
 
 
@@ -140,7 +126,9 @@ def test_h2_whatever_bytes_come_every_method_answers_or_says_what_is_wrong(
     draw = random.Random(7)
     for _ in range(40):
         request = draw.randbytes(draw.randrange(1, 60))
-        found = outcomes(served, described, request, timeout=SECONDS, metadata=served.metadata("admin"))
+        found = outcomes(
+            served.target, described, request, timeout=SECONDS, metadata=served.metadata("admin")
+        )
         assert set(found.values()) <= {"OK", "INVALID_ARGUMENT", "NOT_FOUND"}, request
 
 
@@ -151,7 +139,7 @@ def test_every_ending_is_counted(served: Served, described: list[Described]) -> 
         return value
 
     before = {method.name: counted(method, "UNAUTHENTICATED") for method in described}
-    outcomes(served, described, timeout=SECONDS)
+    outcomes(served.target, described, timeout=SECONDS)
     for method in described:
         refused = 0.0 if method.name == OPEN_TO_ALL else 1.0
         assert counted(method, "UNAUTHENTICATED") - before[method.name] == refused, method.name
@@ -160,5 +148,5 @@ def test_every_ending_is_counted(served: Served, described: list[Described]) -> 
 
 def test_a_method_that_there_is_not_is_unimplemented(served: Served) -> None:
     absent = Described("/pairmill.gateway.v1.JobService/DropTables", False, False)
-    found = outcomes(served, [absent], timeout=SECONDS, metadata=served.metadata("admin"))
+    found = outcomes(served.target, [absent], timeout=SECONDS, metadata=served.metadata("admin"))
     assert list(found.values()) == ["UNIMPLEMENTED"]
