@@ -8,7 +8,6 @@ again, counts no more in its old segment.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
 from pairmill_index.removed import read_removed
+from pairmill_index.workplace import workplace
 
 _Pending = Mapping[str, PendingSegment]
 
@@ -51,20 +51,20 @@ def add_samples(
     yet, ConfigurationError where the dataset's vectors are of another model, and IndexRefusedError where the
     new lists find too little; then the old version keeps serving.
     """
-    with changing(store), tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
+    with changing(store), workplace(scratch) as folder:
         current = current_of(store)
         base = read_version(store, current)
         settle(store, base)
         _check_model(dataset, base)
         if dataset.manifest.version == base.dataset_version:
             return base
-        files = LocalFiles(store, Path(folder) / "old")
+        files = LocalFiles(store, folder / "old")
         addition = _Addition(
             reader=RowReader(dataset, progress),
             store=store,
             base=base,
             old=[OldSegment(segment=one, files=files, dimensions=base.dimensions) for one in base.segments],
-            work=Path(folder),
+            work=folder,
             builder=ListsBuilder(base.options, progress, threads=threads or cores()),
         )
         pending = {**addition.refreshed_pending(), **addition.added_pending()}

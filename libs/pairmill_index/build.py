@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from pairmill_index.publish import changing, current_or_none, publish, read_vers
 from pairmill_index.removed import read_removed
 from pairmill_index.scatter import DATA, embedded_schema
 from pairmill_index.words import Vocabulary
+from pairmill_index.workplace import workplace
 from pairmill_index.writing import SegmentWriter
 
 _Pending = Mapping[str, PendingSegment]
@@ -52,7 +52,7 @@ def build_index(
     Raises ConfigurationError for a dataset without embeddings or a budget that is too small, and
     IndexRefusedError where the lists find too little; then the old version keeps serving.
     """
-    with changing(store), tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
+    with changing(store), workplace(scratch) as folder:
         base = current_or_none(store)
         served = read_version(store, base) if base is not None else None
         if served is not None:
@@ -65,7 +65,7 @@ def build_index(
             options=options,
             base=base,
             removed=served.removed if served is not None else None,
-            work=Path(folder),
+            work=folder,
             builder=ListsBuilder(options, progress, threads=threads or cores()),
         )
         pending = build.pending()

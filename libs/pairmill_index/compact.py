@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
 from pairmill_index.removed import read_removed
 from pairmill_index.rule import lists_for
+from pairmill_index.workplace import workplace
 from pairmill_index.writing import SegmentWriter
 
 SMALL_SHARE: Final = 0.25
@@ -46,16 +46,16 @@ def compact(
     version is swept. `full` makes one segment of each bucket. Returns the version that serves where there is
     nothing to do. Raises like `build_index`.
     """
-    with changing(store), tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
+    with changing(store), workplace(scratch) as folder:
         current = current_of(store)
         base = read_version(store, current)
         settle(store, base)
-        files = LocalFiles(store, Path(folder) / "old")
+        files = LocalFiles(store, folder / "old")
         compaction = _Compaction(
             store=store,
             base=base,
             old=[OldSegment(segment=one, files=files, dimensions=base.dimensions) for one in base.segments],
-            work=Path(folder),
+            work=folder,
             builder=ListsBuilder(base.options, progress, threads=threads or cores()),
             progress=progress,
         )

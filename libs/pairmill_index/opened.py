@@ -53,6 +53,10 @@ class OpenSegment:
         """Returns the vectors of a modality, `(rows, dimensions) float16` of unit length, mapped."""
         return self._vectors[modality]
 
+    def searcher(self, modality: Modality) -> VectorSearch:
+        """Returns what searches a modality, to measure it."""
+        return self._searches[modality]
+
     def find(self, ids: Words) -> Positions:
         """Returns the row of each id, `(n, 2) uint64` (`pairmill.idarrays`), or -1.
 

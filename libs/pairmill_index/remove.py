@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pairmill_index.old import OldSegment
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
 from pairmill_index.removed import read_removed, united, write_removed
+from pairmill_index.workplace import workplace
 
 
 def remove_samples(
@@ -31,14 +31,14 @@ def remove_samples(
     compaction. The list stays with all later versions and builds, so ids that are not in the index yet do not
     come into it later either. Returns the version that serves where all are removed already.
     """
-    with changing(store), tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
+    with changing(store), workplace(scratch) as folder:
         current = current_of(store)
         base = read_version(store, current)
         known = read_removed(store, base.removed)
         if not len(ids) or bool((find(known, ids) >= 0).all()):
             return base
         removed = united(known, ids)
-        files = LocalFiles(store, Path(folder))
+        files = LocalFiles(store, folder)
         version = msgspec.structs.replace(
             base, removed=write_removed(store, removed), removed_rows=_removed_rows(base, files, removed)
         )
@@ -51,8 +51,8 @@ def ids_of_urls(store: ObjectStore, urls: Sequence[str], *, scratch: Path) -> Wo
     base = read_version(store, current_of(store))
     wanted = pa.array(list(urls), pa.string())
     found = [np.empty((0, 2), dtype=np.uint64)]
-    with tempfile.TemporaryDirectory(prefix="index-", dir=scratch) as folder:
-        files = LocalFiles(store, Path(folder))
+    with workplace(scratch) as folder:
+        files = LocalFiles(store, folder)
         for segment in base.segments:
             old = OldSegment(segment=segment, files=files, dimensions=base.dimensions)
             matches = pc.is_in(old.table()["url"], value_set=wanted)

@@ -18,6 +18,7 @@ from pairmill_standalone.cli.dlq import dlq_app
 from pairmill_standalone.cli.download import download
 from pairmill_standalone.cli.exits import say
 from pairmill_standalone.cli.explore import explore
+from pairmill_standalone.cli.index import index_app
 from pairmill_standalone.cli.job import job_app
 from pairmill_standalone.cli.run import run
 from pairmill_standalone.cli.serve import serve
@@ -53,6 +54,7 @@ def build_app() -> typer.Typer:
     command.add_typer(bundle_app, name="bundle")
     command.add_typer(dlq_app, name="dlq")
     command.add_typer(topics_app, name="topics")
+    command.add_typer(index_app, name="index")
     command.add_typer(job_app, name="job")
     command.add_typer(subset_app, name="subset")
     return command
