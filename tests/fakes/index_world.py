@@ -73,8 +73,12 @@ def make_index(
     seed: int = 1,
     segments: int = 1,
     buckets: Sequence[str] = tuple(SHARES),
+    name: str = "",
 ) -> IndexWorld:
-    """Writes and opens an index of so many rows; each bucket has so many segments."""
+    """Writes and opens an index of so many rows; each bucket has so many segments.
+
+    `name` begins the names of segments, so that one folder can hold several versions.
+    """
     draw = np.random.default_rng(seed)
     store = DirectoryStore(folder)
     parts: list[tuple[Segment, pa.Table, Mapping[Modality, Halves]]] = []
@@ -83,7 +87,7 @@ def make_index(
             count = max(1, int(rows * SHARES[bucket] / segments))
             table, vectors = _samples(draw, bucket, count), _vectors(draw, count)
             parts.append(
-                (_stored(store, folder, f"{bucket}-{number}", bucket, table, vectors), table, vectors)
+                (_stored(store, folder, f"{name}{bucket}-{number}", bucket, table, vectors), table, vectors)
             )
     serve_version(store, version_of([segment for segment, _, _ in parts]))
     tables = [

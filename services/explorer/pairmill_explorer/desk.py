@@ -46,7 +46,7 @@ class SearchDesk:
         self.searcher = parts.searcher
         self._parts = parts
         self._files = ParquetRows()
-        self._dropped: dict[str, tuple[bytes, DroppedRows]] = {}  # of each dataset's newest manifest
+        self._dropped: dict[str, tuple[str, DroppedRows]] = {}  # of each dataset's newest manifest
 
     def list_datasets(self, request: messages.ListDatasetsRequest) -> messages.ListDatasetsResponse:
         """Returns all datasets, the default first."""
@@ -124,8 +124,8 @@ class SearchDesk:
 
     def _dropped_of(self, served: ServedDataset) -> DroppedRows:
         manifest = served.manifest()
-        digest, rows = self._dropped.get(served.name, (b"", None))
-        if rows is None or digest != manifest.digest:
+        stamp, rows = self._dropped.get(served.name, ("", None))
+        if rows is None or stamp != manifest.stamp:
             rows = DroppedRows(manifest.dataset, served.store, self._files)
-            self._dropped[served.name] = manifest.digest, rows
+            self._dropped[served.name] = manifest.stamp, rows
         return rows

@@ -30,6 +30,7 @@ class CoreConfig:
     scratch: Path  # folder of its own, for indices that lie in buckets
     poll_seconds: float = 10.0  # between two looks for a new version
     model: ModelConfig = field(default_factory=ModelConfig)  # where the models of queries come from
+    search_threads: int = 1  # cores that one search uses
     image_processes: int = 2  # children that decode images
     mask_bytes: int = 256 * 2**20  # most memory for evaluated filters
     interval_bytes: int = 128 * 2**20  # most memory for which interval of a histogram each row lies in
@@ -96,7 +97,14 @@ def open_explorer(
     images = ImageChildren(config.image_processes)
     shelf = open_shelf(config.model, images)
     served = [
-        ServedDataset(name, store, config.scratch / name, encoders=shelf.get, clock=clock)
+        ServedDataset(
+            name,
+            store,
+            config.scratch / name,
+            encoders=shelf.get,
+            clock=clock,
+            threads=config.search_threads,
+        )
         for name, store in datasets.items()
     ]
     registry = Datasets(served)

@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pairmill.dataset.source import checked_path
 from pairmill.errors import CorruptObjectError, ObjectMissingError
+from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
 from pairmill.store.ranged import RangedObject
 from pairmill_explorer.caching import ByteCache
@@ -59,14 +61,24 @@ class ParquetRows:
 
     @contextmanager
     def _opened(self, store: ObjectStore, path: str) -> Iterator[pq.ParquetFile]:
-        info = store.stat(path)
-        if info is None:
-            raise ObjectMissingError(f"{path} is not there")
-        key = (str(store), path, info.sha256)
+        key = (str(store), path)
         try:
-            source = pa.PythonFile(RangedObject(store, path, info.size_bytes), mode="r")
-            file = pq.ParquetFile(source, metadata=self._footers.get(key))
+            file = pq.ParquetFile(_source(store, path), metadata=self._footers.get(key))
             self._footers.put(key, file.metadata)
             yield file
         except (pa.ArrowException, OSError) as error:
             raise CorruptObjectError(f"{path} cannot be read: {error}") from error
+
+
+def _source(store: ObjectStore, path: str) -> pa.NativeFile:
+    """Returns a file where it lies; of a bucket only what is asked for is read."""
+    folder = folder_of(store)
+    if folder is None:
+        info = store.stat(checked_path(path))
+        if info is None:
+            raise ObjectMissingError(f"{path} is not there")
+        return pa.PythonFile(RangedObject(store, path, info.size_bytes), mode="r")
+    found = folder / checked_path(path)
+    if not found.is_file():
+        raise ObjectMissingError(f"{path} is not there")
+    return pa.memory_map(str(found))

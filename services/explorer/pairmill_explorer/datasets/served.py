@@ -19,10 +19,12 @@ from pairmill.clock import Clock
 from pairmill.dataset.manifest import MANIFEST_NAME
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import PairmillError, RetriableError
+from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
 from pairmill_explorer.datasets.shared import Shared
 from pairmill_explorer.ports import QueryEncoder
 from pairmill_explorer.search.conditions import SafetyRules
+from pairmill_index.manifest import Current
 from pairmill_index.opened import OpenIndex, open_index
 from pairmill_index.publish import current_of
 
@@ -50,7 +52,7 @@ class ReadManifest:
 
     dataset: Dataset
     rules: SafetyRules
-    digest: bytes  # of the manifest's file
+    stamp: str  # another one for other bytes of the manifest's file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +72,18 @@ class ServedDataset:
         *,
         encoders: Callable[[str], QueryEncoder | None],
         clock: Clock,
+        threads: int = 1,
     ) -> None:
-        """Opens nothing yet. `folder` is its own; `encoders` finds a model by its bundle's digest."""
+        """Opens nothing yet. `folder` is its own; `encoders` finds a model by its bundle's digest.
+
+        A search uses `threads` cores.
+        """
         self.name = name
         self.store = store
         self._folder = folder
         self._encoders = encoders
         self._clock = clock
+        self._threads = threads
         self._refreshing = threading.Lock()
         self._index: Shared[OpenIndex] = Shared(OpenIndex.close)
         self._encoder: tuple[str, QueryEncoder | None] = "", None  # of which bundle
@@ -128,27 +135,28 @@ class ServedDataset:
         self._index.replace(None)
 
     def _refresh_manifest(self) -> None:
-        info = self.store.stat(MANIFEST_NAME)
-        digest = info.sha256 if info is not None else b""
-        if self._manifest is None or digest != self._manifest.digest:
-            dataset = Dataset.open(self.store)
-            self._manifest = ReadManifest(dataset=dataset, rules=rules_of(dataset), digest=digest)
+        stamp = _stamp(self.store)
+        if self._manifest is None or stamp != self._manifest.stamp:
+            dataset = Dataset.open(folder_of(self.store) or self.store)
+            self._manifest = ReadManifest(dataset=dataset, rules=rules_of(dataset), stamp=stamp)
 
     def _refresh_index(self) -> None:
-        version = current_of(self.store).version
-        if version == self._version:
+        current = current_of(self.store)
+        if current.version == self._version:
             self._find_encoder(self._encoder[0])
             self._say("")
-        elif not self._is_refused(version):
-            self._take_over(version)
+        elif not self._is_refused(current.version):
+            self._take_over(current)
 
-    def _take_over(self, version: str) -> None:
+    def _take_over(self, current: Current) -> None:
         try:
-            opened = open_index(self.store, self._folder)
+            opened = open_index(self.store, self._folder, threads=self._threads, current=current)
         except RetriableError:
             raise
         except PairmillError:
-            self._refused = _Refused(version=version, until=self._clock.monotonic() + _REFUSED_SECONDS)
+            self._refused = _Refused(
+                version=current.version, until=self._clock.monotonic() + _REFUSED_SECONDS
+            )
             raise
         self._find_encoder(opened.manifest.bundle_digest)
         self._index.replace(opened)
@@ -169,6 +177,22 @@ class ServedDataset:
         if trouble and trouble != self._trouble:
             _log.warning("dataset_in_trouble", dataset=self.name, trouble=trouble)
         self._trouble = trouble
+
+
+def _stamp(store: ObjectStore) -> str:
+    """Returns what tells the manifest that lies there from another one, without reading it.
+
+    A folder that was copied has no checksums beside its files.
+    """
+    folder = folder_of(store)
+    if folder is None:
+        info = store.stat(MANIFEST_NAME)
+        return info.sha256.hex() if info is not None else ""
+    try:
+        found = (folder / MANIFEST_NAME).stat()
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns} {found.st_size} {found.st_ino}"
 
 
 def rules_of(dataset: Dataset) -> SafetyRules:
