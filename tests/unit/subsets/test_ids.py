@@ -25,7 +25,7 @@ def saved(store: MemoryStore, name: str, segments: list[MadeSegment], share: flo
     count = sum(int(one.sum()) for one in flags)
     nothing = np.empty((0, 2), dtype=np.uint64)
     put_file(
-        store, ids_key(name), "ids.npy", count, lambda file: write_ids(file, segments, flags, count, nothing)
+        store, name, "ids.npy", count, lambda file: write_ids(file, segments, flags, count, nothing)
     )
     return {key.hex() for segment, one in zip(segments, flags, strict=True) for key in segment.keys(one)}
 

@@ -26,7 +26,7 @@ def ordered(segments: list[MadeSegment], key_of: KeyOf, most: int) -> list[bytes
     return [key for places in windows for key in keys_in(segments, places)]
 
 
-@pytest.mark.parametrize("most", [1, 100, 10**6])
+@pytest.mark.parametrize("most", [20, 100, 10**6])
 def test_ids_come_in_ascending_order(most: int) -> None:
     segments = make_segments(700)
     found = ordered(segments, by_id, most)
@@ -34,7 +34,7 @@ def test_ids_come_in_ascending_order(most: int) -> None:
     assert found == sorted(found)
 
 
-@pytest.mark.parametrize("most", [1, 100, 10**6])
+@pytest.mark.parametrize("most", [20, 100, 10**6])
 def test_a_shuffle_depends_on_the_seed_alone(most: int) -> None:
     segments = make_segments(700)
     found = ordered(segments, shuffled(5), most)

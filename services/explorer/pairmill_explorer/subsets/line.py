@@ -69,6 +69,7 @@ class ExportLine:
         """Starts nothing yet. `scratch` is a folder of its own; `takes_up` goes on with what others began."""
         self._delays = delays
         self._takes_up = takes_up
+        self._took_up = False
         self._datasets = datasets
         self._scratch = scratch
         self._clock = clock
@@ -116,6 +117,12 @@ class ExportLine:
                 del self._entries[dataset, export_id]
             self._changed.notify_all()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an export waits or is at work, or it is still to be seen what there is to go on with."""
+        with self._changed:
+            return bool(self._entries) or not self._took_up
+
     def wait(self, seconds: float) -> None:
         """Returns when an export began or ended here, or after some time."""
         with self._changed:
@@ -124,6 +131,7 @@ class ExportLine:
     def _work(self) -> None:
         if self._takes_up:
             self._take_up()
+        self._took_up = True
         while (entry := self._next()) is not None:
             try:
                 self._carry_out(entry)

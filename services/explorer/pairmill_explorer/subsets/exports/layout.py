@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 JOBS: Final = "exports/jobs/"
+IDS: Final = "ids.npy"
 _ID: Final = re.compile(r"[0-9a-f]{24}")
 
 
@@ -30,12 +31,15 @@ def manifest_key(export_id: str) -> str:
 
 def ids_key(export_id: str) -> str:
     """Returns the key of the sorted ids of an export's samples, which every export has."""
-    return folder(export_id) + "ids.npy"
+    return folder(export_id) + IDS
 
 
-def part_key(export_id: str, number: int, suffix: str) -> str:
-    """Returns the key of a file of a part, such as `exports/…/00000.tar`."""
-    return f"{folder(export_id)}{number:05d}{suffix}"
+def part_name(number: int, suffix: str) -> str:
+    """Returns the path of a file of a part in an export, such as `data/00000.tar`.
+
+    They have a folder of their own, so that whoever reads all of a folder finds nothing else in it.
+    """
+    return f"data/{number:05d}{suffix}"
 
 
 def job_folder(export_id: str) -> str:

@@ -18,7 +18,7 @@ from pairmill.idarrays import Positions, Words
 from pairmill.schemas import SAMPLES, versioned
 from pairmill_explorer.search.table import words
 from pairmill_explorer.subsets.exports.job import PartRecord
-from pairmill_explorer.subsets.exports.layout import part_key
+from pairmill_explorer.subsets.exports.layout import part_name
 from pairmill_explorer.subsets.exports.rows import columns_of
 from pairmill_explorer.subsets.exports.sink import put_file, write_parquet
 from pairmill_explorer.subsets.exports.writers import Target
@@ -51,8 +51,8 @@ class SampleWriter:
             raise CorruptObjectError("the index does not belong to the files of data/; build it anew")
         written = put_file(
             self._target.store,
-            part_key(self._target.job.export_id, number, ".parquet"),
-            f"{number:05d}.parquet",
+            self._target.job.export_id,
+            part_name(number, ".parquet"),
             len(table),
             lambda file: write_parquet(file, table),
         )

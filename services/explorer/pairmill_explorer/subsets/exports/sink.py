@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pairmill.store.port import ObjectInfo, ObjectStore
 from pairmill_explorer.subsets.exports.job import WrittenFile
+from pairmill_explorer.subsets.exports.layout import folder
 
 
 @runtime_checkable
@@ -61,9 +62,10 @@ def write_parquet(file: HashingFile, table: pa.Table) -> None:
 
 
 def put_file(
-    store: ObjectStore, key: str, name: str, rows: int, write: Callable[[HashingFile], None]
+    store: ObjectStore, export_id: str, name: str, rows: int, write: Callable[[HashingFile], None]
 ) -> WrittenFile:
     """Stores what `write` writes and returns what is said of it; `name` is its path in the export."""
+    key = folder(export_id) + name
 
     def written(file: BinaryIO) -> bytes:
         hashing = HashingFile(file)
@@ -73,8 +75,8 @@ def put_file(
     if isinstance(store, WritesInPlace):
         info = store.put_written(key, written)
     else:
-        with tempfile.TemporaryDirectory(prefix="pairmill-export-") as folder:
-            path = Path(folder) / "object"
+        with tempfile.TemporaryDirectory(prefix="pairmill-export-") as scratch:
+            path = Path(scratch) / "object"
             with path.open("wb") as file:
                 written(file)
             info = store.put_file(key, path)

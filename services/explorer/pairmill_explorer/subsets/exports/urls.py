@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pairmill.schemas import versioned
 from pairmill_explorer.subsets.exports.job import PartRecord
-from pairmill_explorer.subsets.exports.layout import part_key
+from pairmill_explorer.subsets.exports.layout import part_name
 from pairmill_explorer.subsets.exports.rows import columns_of
 from pairmill_explorer.subsets.exports.sink import put_file, write_parquet
 from pairmill_explorer.subsets.exports.writers import Target
@@ -35,8 +35,8 @@ class UrlWriter:
         table = table.cast(versioned(table.schema))
         written = put_file(
             self._target.store,
-            part_key(self._target.job.export_id, number, ".parquet"),
-            f"{number:05d}.parquet",
+            self._target.job.export_id,
+            part_name(number, ".parquet"),
             len(table),
             lambda file: write_parquet(file, table),
         )

@@ -18,7 +18,7 @@ from pairmill.errors import CorruptObjectError
 from pairmill.schemas import versioned
 from pairmill_explorer.subsets.exports.blocks import RawSample, Wanted, read_samples
 from pairmill_explorer.subsets.exports.job import PartRecord, WrittenFile
-from pairmill_explorer.subsets.exports.layout import part_key
+from pairmill_explorer.subsets.exports.layout import part_name
 from pairmill_explorer.subsets.exports.ranges import ranges_of
 from pairmill_explorer.subsets.exports.rows import columns_of
 from pairmill_explorer.subsets.exports.sink import HashingFile, put_file, write_parquet
@@ -100,8 +100,8 @@ class WebDatasetWriter:
         self._ranges.close()
 
     def _put(self, number: int, suffix: str, rows: int, write: Callable[[HashingFile], None]) -> WrittenFile:
-        key = part_key(self._target.job.export_id, number, suffix)
-        return put_file(self._target.store, key, f"{number:05d}{suffix}", rows, write)
+        export_id = self._target.job.export_id
+        return put_file(self._target.store, export_id, part_name(number, suffix), rows, write)
 
     def _write_tar(self, file: HashingFile, wanted: Sequence[Wanted], written: _Written) -> None:
         place = 0

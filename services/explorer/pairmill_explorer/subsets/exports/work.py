@@ -163,8 +163,8 @@ class Work:
         segments = self.snapshot.index.segments
         written = put_file(
             self.store,
-            layout.ids_key(self.job.export_id),
-            "ids.npy",
+            self.job.export_id,
+            layout.IDS,
             count,
             lambda file: write_ids(file, segments, chosen, count, without),
         )
