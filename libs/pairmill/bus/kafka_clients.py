@@ -19,7 +19,7 @@ from kafka.coordinator.assignors.range import (  # type: ignore[import-untyped] 
 from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]  # as above
 
 from pairmill.bus.kafka_errors import translated
-from pairmill.bus.kafka_inside import greet
+from pairmill.bus.kafka_inside import give_up_sending, greet
 from pairmill.bus.kafka_options import (
     Options,
     connection_options,
@@ -133,6 +133,7 @@ def close_admin(client: Any) -> None:
 
 def close_producer(client: Any) -> None:
     """Closes a producer without waiting for what it has not sent: its senders were told of a failure."""
+    give_up_sending(client, _CLOSE_SECONDS)
     client.close(timeout=0)
 
 

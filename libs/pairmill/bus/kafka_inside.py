@@ -94,3 +94,12 @@ def is_heard(client: Any) -> bool:
 def answers_under_way(client: Any) -> Sequence[Any]:
     """Returns the futures of fetches that are not taken in yet; some may be done."""
     return list(client._fetcher._fetch_futures)
+
+
+def give_up_sending(producer: Any, seconds: float) -> None:
+    """Has a producer give up what it has not delivered, and waits a little for the end of its thread.
+
+    Its `close` begins with a wait for that, and where that fails, thread and connections go on.
+    """
+    producer._sender.force_close()
+    producer._sender.join(seconds)
