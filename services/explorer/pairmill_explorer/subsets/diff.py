@@ -11,6 +11,7 @@ import numpy as np
 from pairmill.dataset.source import files_of
 from pairmill.errors import CorruptObjectError, ObjectMissingError
 from pairmill.idarrays import Words, find, hex_of
+from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
 from pairmill_explorer.subsets.exports.idfile import read_ids, words_in
 from pairmill_explorer.subsets.exports.layout import ids_key
@@ -31,7 +32,7 @@ class Difference:
 
 def diff_of(store: ObjectStore, old: str, new: str, examples: int, *, step: int = _STEP) -> Difference:
     """Returns what two complete exports of a store have in common; raises CorruptObjectError for no ids."""
-    files, found = files_of(store), Difference()
+    files, found = files_of(folder_of(store) or store), Difference()
     try:
         with files.local(ids_key(old)) as old_path, files.local(ids_key(new)) as new_path:
             left, right = words_in(read_ids(old_path), step), words_in(read_ids(new_path), step)

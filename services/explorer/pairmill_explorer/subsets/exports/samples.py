@@ -16,6 +16,7 @@ from pairmill.dataset.source import DatasetFiles, files_of
 from pairmill.errors import CorruptObjectError
 from pairmill.idarrays import Positions, Words
 from pairmill.schemas import SAMPLES, versioned
+from pairmill.store.local import folder_of
 from pairmill_explorer.search.table import words
 from pairmill_explorer.subsets.exports.job import PartRecord
 from pairmill_explorer.subsets.exports.layout import part_name
@@ -36,7 +37,7 @@ class SampleWriter:
     def __init__(self, target: Target, chosen: Sequence[Flags]) -> None:
         self._target = target
         self._chosen = chosen
-        self._groups = _RowGroups(files_of(target.source))
+        self._groups = _RowGroups(files_of(folder_of(target.source) or target.source))
 
     def places(self) -> Iterator[Places]:
         """Yields all rows in the order of `data/`."""
