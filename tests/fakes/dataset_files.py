@@ -167,7 +167,7 @@ def metadata_file(candidates: Iterable[Candidate], shard: str) -> bytes:
             "sample_id": candidate.key,
             "url": candidate.url,
             "caption": candidate.text,
-            "image_path": f"{shard}:{candidate.key}.jpg",
+            "image_path": f"{shard}/{candidate.key}.jpg",
             "model": "tiny",
             "model_version": "1",
         }
