@@ -11,6 +11,8 @@ EXPORT_BIN := $(EXPORT_VENV)/bin
 EXPORT_STAMP := $(EXPORT_VENV)/.ready
 OUT ?= out/demo
 STACK ?= out/stack
+# What the demo asks its dataset for where nobody looks at a page.
+QUERY ?= a red circle on a blue background
 # 1 writes what was seen under faults into docs/reliability.md.
 WRITE ?= 0
 # Tests at once: they wait for hosts, servers and time-outs most of the time.
@@ -18,7 +20,7 @@ RUNS ?= 2
 SOURCES := libs services deploy tests hatch_build.py
 
 .PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-stack test-faults \
-        test-faults-long test-export \
+        test-faults-long test-export test-browser test-peers \
         components parts stack-up stack-down stack-status demo-stack check fmt bench docs clean distclean
 
 help: ## List the targets
@@ -40,8 +42,10 @@ $(STAMP): pyproject.toml constraints.txt hatch_build.py $(shell find protos -nam
 proto: setup ## Generate the package of the protobuf schemas again
 	$(BIN)/python hatch_build.py
 
-demo: setup ## Build a dataset from a synthetic web and compare it with the known truth
+demo: setup ## Build a dataset from a synthetic web, compare it with the known truth, and explore it
 	$(BIN)/pairmill demo --out $(OUT)
+	@if [ -t 1 ]; then $(BIN)/pairmill explore $(OUT); \
+	 else $(BIN)/pairmill explore $(OUT) --check "$(QUERY)"; fi
 
 components: setup ## Fetch and build Kafka, the S3 server, tritonserver and Prometheus (once, outside the tree)
 	$(BIN)/python -m deploy.local fetch
@@ -86,6 +90,12 @@ test-faults: setup parts ## The long form of whole runs, and jobs on the stack, 
 
 test-faults-long: setup parts ## Every fault on the stack, at every point and with many seeds
 	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults or long' --timeout 900
+
+test-browser: setup ## The explorer's page in a real browser, phone and desktop, light and dark
+	$(BIN)/python -m pytest -q tests/browser --timeout 600
+
+test-peers: setup ## Tools of the field, from their own packages in environments of their own, against Pairmill
+	$(BIN)/python -m pytest -q tests/peers --timeout 900
 
 # Torch is large and nothing else needs it, so that it has an environment of its own.
 $(EXPORT_STAMP): pyproject.toml constraints.txt hatch_build.py $(shell find protos -name '*.proto')
