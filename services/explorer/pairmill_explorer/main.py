@@ -15,6 +15,7 @@ from pairmill import __version__
 from pairmill.clock import SystemClock
 from pairmill.config import read_config, redacted
 from pairmill.service import end_with_parent, stop_on_signals
+from pairmill.store.directory import DirectoryStore
 from pairmill.store.factory import open_store
 from pairmill.store.port import ObjectStore
 from pairmill.telemetry.admin import AdminServer
@@ -59,7 +60,7 @@ def main(env: Mapping[str, str]) -> int:
                 ready=ready,
             )
         )
-        stack.enter_context(
+        admin = stack.enter_context(
             AdminServer(
                 host=config.admin_host,
                 port=config.admin_port,
@@ -71,6 +72,7 @@ def main(env: Mapping[str, str]) -> int:
         stop_on_signals(stop.set)
         if config.watch_stdin:
             end_with_parent()
+        log.info("service_started", admin_port=admin.port)
         while not stop.wait(_LOOK_SECONDS):
             pass
         log.info("stopping")
@@ -80,7 +82,10 @@ def main(env: Mapping[str, str]) -> int:
 
 def _opened_stores(config: ExplorerConfig, stack: ExitStack, metrics: StoreMetrics) -> dict[str, ObjectStore]:
     """Opens the store of each dataset; none is asked for anything yet."""
-    return {
-        name: MeasuredStore(stack.enter_context(open_store(url, config.s3)), metrics)
-        for name, url in config.datasets.items()
-    }
+    stores = {name: stack.enter_context(open_store(url, config.s3)) for name, url in config.datasets.items()}
+    return {name: _measured(store, metrics) for name, store in stores.items()}
+
+
+def _measured(store: ObjectStore, metrics: StoreMetrics) -> ObjectStore:
+    """Returns a store that counts what it is asked; a folder stays one: it is read where it lies."""
+    return store if isinstance(store, DirectoryStore) else MeasuredStore(store, metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from pairmill.clock import SystemClock
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import PairmillError
 from pairmill.rpc.config import RpcConfig
+from pairmill.service import stop_on_signals
 from pairmill.store.port import ObjectStore
 from pairmill_explorer.dataset_metrics import DatasetCollector
 from pairmill_explorer.desks import opened_desks
@@ -55,7 +55,7 @@ class Running:
         self._stop = stop
 
     def wait(self) -> None:
-        """Waits for SIGTERM, or raises KeyboardInterrupt at Ctrl-C."""
+        """Waits for Ctrl-C or SIGTERM."""
         while not self._stop.wait(_LOOK_SECONDS):
             pass
 
@@ -72,9 +72,9 @@ def find_or_build_index(store: ObjectStore, scratch: Path, progress: Progress) -
 
 @contextmanager
 def explored(asked: Asked, port: int) -> Iterator[Running]:
-    """Serves a dataset on a loopback address meanwhile; SIGTERM ends the waiting."""
+    """Serves a dataset on a loopback address meanwhile."""
     clock, registry, stop = SystemClock(), CollectorRegistry(), threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    stop_on_signals(stop.set)
     http = HttpConfig(listen=f"127.0.0.1:{port}", linger_seconds=0.0, drain_seconds=2.0)
     with ExitStack() as stack:
         explorer = stack.enter_context(_opened(asked, clock))

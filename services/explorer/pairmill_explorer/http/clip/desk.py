@@ -14,7 +14,7 @@ import numpy as np
 
 from pairmill_explorer.datasets.served import Snapshot
 from pairmill_explorer.desk import SearchDesk
-from pairmill_explorer.errors import BadRequestError, TooLargeError
+from pairmill_explorer.errors import BadRequestError, RequestError, TooLargeError
 from pairmill_explorer.http.clip.ids import found_by, numbers_of
 from pairmill_explorer.http.clip.messages import (
     MAX_RESULTS,
@@ -57,7 +57,7 @@ class ClipDesk:
     def knn(self, request: KnnRequest) -> list[dict[str, Any]]:
         """Returns what is near, the nearest first; the first `num_images` with their metadata."""
         count, modality, aesthetic = result_count(request), modality_of(request), aesthetic_of(request)
-        with self._desk.datasets.get(request.indice_name or "").use() as snapshot:
+        with _own_names(), self._desk.datasets.get(request.indice_name or "").use() as snapshot:
             with self._step("encode"):
                 query = self._query(snapshot, request, modality)
             if aesthetic is not None:
@@ -74,7 +74,7 @@ class ClipDesk:
         """Returns the metadata of results, in the order of their ids."""
         if len(request.ids) > MAX_RESULTS:
             raise TooLargeError("ids", f"has {len(request.ids):,}; at most {MAX_RESULTS:,} are taken")
-        with self._desk.datasets.get(request.indice_name or "").use() as snapshot, self._step("rows"):
+        with _own_names(), self._desk.datasets.get(request.indice_name or "").use() as snapshot:
             found = found_by(request.ids, snapshot.index)
             rows = metadata_of(snapshot.index, found, snapshot.rules.max_unsafe_score)
         return [{"id": number, "metadata": row} for number, row in zip(request.ids, rows, strict=True)]
@@ -111,6 +111,16 @@ class ClipDesk:
         started = time.perf_counter()
         yield
         self._observe(name, time.perf_counter() - started)
+
+
+@contextmanager
+def _own_names() -> Iterator[None]:
+    """Names the fields of refusals as the protocol does."""
+    try:
+        yield
+    except RequestError as error:
+        field = error.field.removeprefix("parts[0].")
+        raise type(error)("indice_name" if field == "dataset" else field, error.description) from error
 
 
 def _results(snapshot: Snapshot, found: Found, with_metadata: int) -> list[dict[str, Any]]:
