@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from pairmill.store.port import ObjectStore
 from pairmill_explorer.datasets.registry import Datasets
 from pairmill_explorer.datasets.served import ServedDataset
 from pairmill_explorer.subsets.desk import SubsetDesk
+from pairmill_explorer.subsets.exports.job import EndRecord
 from pairmill_explorer.subsets.line import ExportLine
 from pairmill_protos.explorer.v1.subset_service_pb2 import (
     Export,
@@ -67,13 +68,14 @@ def opened_desk(
     *,
     delays: Sequence[float] = (),
     starts: bool = True,
+    ended: Callable[[EndRecord], None] = lambda end: None,
 ) -> Iterator[OpenedDesk]:
     """Opens the dataset in a folder or store; without `starts` exports stay in the line."""
     store = DirectoryStore(place) if isinstance(place, Path) else place
     served = ServedDataset("dataset", store, scratch, encoders=lambda digest: None, clock=SystemClock())
     datasets = Datasets([served])
     datasets.refresh()
-    line = ExportLine(datasets, scratch=scratch / "line", clock=SystemClock(), delays=delays)
+    line = ExportLine(datasets, scratch=scratch / "line", clock=SystemClock(), delays=delays, ended=ended)
     if starts:
         line.start()
     try:

@@ -15,6 +15,7 @@ from pairmill_explorer.open import Explorer
 from pairmill_explorer.serving import Desks
 from pairmill_explorer.subsets.desk import SubsetDesk
 from pairmill_explorer.subsets.line import ExportLine
+from pairmill_explorer.subsets.metrics import ExportMetrics
 
 
 @contextmanager
@@ -23,7 +24,9 @@ def opened_desks(
 ) -> Iterator[Desks]:
     """Gives the desks; exports are carried out meanwhile, those too that an earlier process began."""
     times = StepTimes(registry)
-    line = ExportLine(explorer.datasets, scratch=scratch / "exports", clock=clock)
+    measures = ExportMetrics(registry)
+    line = ExportLine(explorer.datasets, scratch=scratch / "exports", clock=clock, ended=measures.ended)
+    measures.show_open(lambda: line.open_count)
     line.start()
     try:
         yield Desks(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from pairmill.clock import SystemClock
 from pairmill.dataset.reader import Dataset
@@ -18,6 +19,7 @@ from pairmill_explorer.errors import BadRequestError, NotFoundError
 from pairmill_explorer.subsets.exports.job import JobShelf
 from pairmill_explorer.subsets.exports.layout import JOBS, parts_folder
 from pairmill_explorer.subsets.exports.manifest import read_subset
+from pairmill_explorer.subsets.metrics import ExportMetrics
 from pairmill_index.build import build_index
 from pairmill_index.options import BuildOptions
 from pairmill_index.remove import remove_samples
@@ -86,7 +88,7 @@ def test_g1_an_export_that_is_killed_is_gone_on_with(stored: Path, tmp_path: Pat
         opened.start("WEBDATASET", size=120)
         parts = stored / parts_folder(wanted.export_id)
     whole, stood = stored / wanted.folder / "subset.json", dict[str, int]()
-    for count in (1, 3, 4):
+    for count in (1, 3):
         with Child("tests.fakes.export_child", stored, tmp_path / "child") as child:
             wait_until(lambda enough=count: whole.exists() or len(stamps(parts)) >= enough)  # type: ignore[misc]  # an int
             child.signal(signal.SIGKILL)
@@ -246,6 +248,26 @@ def test_a_recipe_is_run_again_on_a_later_version_and_the_difference_is_told(
     came = {row["sample_id"] for row in rows[:100] if row["verdict"] != "kept"}
     assert (set(found.removed_ids), set(found.added_ids)) == (was, came)
     assert found.common == old.samples_done - len(was)
+
+
+def test_exports_are_counted_by_how_they_ended(stored: Path, tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    metrics = ExportMetrics(registry)
+
+    def measured(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"pairmill_{name}", labels)
+
+    assert measured("exports_total", state="failed") == 0
+    with opened_desk(stored, tmp_path / "s", ended=metrics.ended) as opened:
+        metrics.show_open(lambda: opened.line.open_count)
+        opened.save(**ALL)
+        export = opened.export("URLS")
+        next((stored / "shards").glob("*.tar")).unlink()
+        opened.export("WEBDATASET")
+        wait_until(lambda: measured("exports_open") == 0)
+    assert measured("exports_total", state="complete") == measured("exports_total", state="failed") == 1
+    assert measured("exported_samples_total") == export.samples_done
+    assert measured("exported_bytes_total") == export.bytes_done
 
 
 def test_exports_are_listed_the_newest_first(opened: OpenedDesk) -> None:

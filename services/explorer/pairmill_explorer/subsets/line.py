@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,10 +65,15 @@ class ExportLine:
         clock: Clock,
         delays: Sequence[float] = DELAYS,
         takes_up: bool = True,
+        ended: Callable[[EndRecord], None] = lambda end: None,
     ) -> None:
-        """Starts nothing yet. `scratch` is a folder of its own; `takes_up` goes on with what others began."""
+        """Starts nothing yet. `scratch` is a folder of its own; `takes_up` goes on with what others began.
+
+        `ended` is told how each export ended that this line brought to its end.
+        """
         self._delays = delays
         self._takes_up = takes_up
+        self._ended = ended
         self._took_up = False
         self._datasets = datasets
         self._scratch = scratch
@@ -116,6 +121,12 @@ class ExportLine:
             if not entry.running:
                 del self._entries[dataset, export_id]
             self._changed.notify_all()
+
+    @property
+    def open_count(self) -> int:
+        """Exports that are at work or wait."""
+        with self._changed:
+            return len(self._entries)
 
     @property
     def is_busy(self) -> bool:
@@ -174,7 +185,7 @@ class ExportLine:
                 self._export(entry)
             except _StoppedError:
                 if entry.cancelled:
-                    shelf.remove_files(entry.job.export_id)
+                    self._take_back(entry, shelf)
             except RetriableError as error:
                 entry.trouble = str(error)
                 _log.warning("export_waits", export=entry.job.export_id, error=str(error))
@@ -202,6 +213,7 @@ class ExportLine:
             )
             end = work.run()
             entry.trouble = ""
+            self._ended(end)
             _log.info("export_complete", export=entry.job.export_id, rows=end.rows, bytes=end.bytes)
 
     def _check(self, entry: _Entry) -> None:
@@ -215,12 +227,20 @@ class ExportLine:
                 entry.cancelled = True
                 raise _StoppedError
 
+    def _take_back(self, entry: _Entry, shelf: JobShelf) -> None:
+        """Removes what a cancelled export wrote."""
+        shelf.remove_files(entry.job.export_id)
+        end = shelf.end(entry.job.export_id)
+        if end is not None:
+            self._ended(end)
+
     def _fail(self, entry: _Entry, error: str) -> None:
         end = EndRecord(state=End.FAILED, ended_at=self._clock.now().isoformat(), error=error)
         try:
             JobShelf(entry.served.store).note_end(entry.job.export_id, end)
         except PairmillError as failure:
             _log.error("export_end_not_noted", export=entry.job.export_id, error=str(failure))
+        self._ended(end)
         _log.warning("export_failed", export=entry.job.export_id, error=error)
 
 
