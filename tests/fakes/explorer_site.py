@@ -6,8 +6,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -54,27 +53,14 @@ class Site:
         """Returns what a method was asked, as it came."""
         return [request for name, request in self.asked if name == method]
 
-    def application(self) -> web.Application:
-        application = web.Application(client_max_size=16 * 2**20)
-        application.router.add_get("/", self._page)
-        application.router.add_static("/static/", STATIC)
-        application.router.add_post("/login", self._login)
-        application.router.add_post("/api/v1/{service}/{method}", self._call)
-        application.router.add_get("/api/v1/images/{dataset}/{sample_id}", self._image)
-        application.on_response_prepare.append(_with_policy)
-        return application
-
-    async def _page(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(PAGE)
-
-    async def _login(self, request: web.Request) -> web.Response:
+    async def login(self, request: web.Request) -> web.Response:
         if (await request.json())["token"] != TOKEN:
             return _refused(Refusal(401, "UNAUTHENTICATED", "this token is not known"))
         response = web.Response(status=204)
         response.set_cookie("session", "open", httponly=True, samesite="Strict")
         return response
 
-    async def _call(self, request: web.Request) -> web.Response:
+    async def call(self, request: web.Request) -> web.Response:
         method, body = request.match_info["method"], await request.json()
         self.asked.append((method, body))
         if self.closed and request.cookies.get("session") != "open":
@@ -89,7 +75,7 @@ class Site:
         answer = self.explorer.answer(method, ParseDict(body, kind()))
         return web.json_response(MessageToDict(answer, preserving_proto_field_name=True))
 
-    async def _image(self, request: web.Request) -> web.Response:
+    async def image(self, request: web.Request) -> web.Response:
         sample_id = request.match_info["sample_id"]
         self.images[sample_id] += 1
         image = self.explorer.world.image(sample_id)
@@ -98,29 +84,61 @@ class Site:
         return web.Response(body=image, content_type="image/png")
 
 
-@contextmanager
-def serving_site(site: Site) -> Iterator[Site]:
-    """Runs a site until the end of the context."""
-    loop = asyncio.new_event_loop()
-    runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=0.5)
-    site.address = f"http://127.0.0.1:{loop.run_until_complete(_listen(runner))}"
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    try:
-        yield site
-    finally:
-        site.held.clear()
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+class SiteServer:
+    """Serves one site after the other, each as if it were alone, until the process ends.
+
+    A browser keeps connections that no test can wait for; a server per test would leave some of them open.
+    """
+
+    def __init__(self) -> None:
+        self.site = Site()
+        self.address = ""
+        ready = threading.Event()
+        loop = asyncio.new_event_loop()
+        threading.Thread(target=self._run, args=(loop, ready), daemon=True).start()
+        assert ready.wait(10)
+
+    def renew(self, *, closed: bool = False) -> Site:
+        """Puts a new site in the place of the one before."""
+        self.site.held.clear()
+        self.site = Site(closed=closed)
+        self.site.address = self.address
+        return self.site
+
+    def _run(self, loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
+        loop.run_until_complete(self._listen())
+        ready.set()
+        loop.run_forever()
+
+    async def _listen(self) -> None:
+        runner = web.AppRunner(self._application(), access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=16 * 2**20)
+        routes = application.router
+        routes.add_get("/", _page)
+        routes.add_static("/static/", STATIC)
+        routes.add_post("/login", self._login)
+        routes.add_post("/api/v1/{service}/{method}", self._call)
+        routes.add_get("/api/v1/images/{dataset}/{sample_id}", self._image)
+        application.on_response_prepare.append(_with_policy)
+        return application
+
+    async def _login(self, request: web.Request) -> web.Response:
+        return await self.site.login(request)
+
+    async def _call(self, request: web.Request) -> web.Response:
+        return await self.site.call(request)
+
+    async def _image(self, request: web.Request) -> web.Response:
+        return await self.site.image(request)
 
 
-async def _listen(runner: web.AppRunner) -> int:
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port: int = runner.addresses[0][1]
-    return port
+async def _page(request: web.Request) -> web.StreamResponse:
+    return web.FileResponse(PAGE)
 
 
 async def _with_policy(request: web.BaseRequest, response: web.StreamResponse) -> None:

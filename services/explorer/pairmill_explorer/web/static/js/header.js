@@ -16,7 +16,7 @@ export function createHeader(element, { store, datasets, datasetInfo }) {
     tab.addEventListener("click", (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return; // a new tab, as everywhere
       event.preventDefault();
-      store.set({ view, sample: "" });
+      store.set({ view, sample: "", options: {} });
     });
   }
   put(
@@ -30,7 +30,7 @@ export function createHeader(element, { store, datasets, datasetInfo }) {
   return {
     show(state) {
       for (const [view, tab] of tabs) {
-        tab.href = writeState(changed(state, { view, sample: "" }));
+        tab.href = writeState(changed(state, { view, sample: "", options: {} }));
         if (view === state.view) tab.setAttribute("aria-current", "page");
         else tab.removeAttribute("aria-current");
       }

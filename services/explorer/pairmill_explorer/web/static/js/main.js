@@ -37,7 +37,7 @@ function start(main, head, notices) {
     alike: (sample) => search([{ kind: "sample", value: sample.sample_id, weight: 1 }]),
     combine: (sample, weight) => search(withPart(store.state.parts, { kind: "sample", value: sample.sample_id, weight })),
   };
-  const context = { store, api, actions, notify, datasetInfo };
+  const context = { store, api, actions, notify, hitsChanged: () => detail.showSteps() };
   const header = createHeader(head, { store, datasets: () => datasets, datasetInfo });
   const bar = createQueryBar(context);
   const detail = createDetail({ ...context, hits: () => views.get(store.state.view)?.hits?.() ?? [] });
@@ -66,12 +66,14 @@ function start(main, head, notices) {
     }
     if (!views.has(state.view)) views.set(state.view, CREATE[state.view](context));
     const view = views.get(state.view);
-    if (view !== present) present?.leave?.();
+    const moved = view !== present;
+    if (moved) present?.leave?.();
     present = view;
     const parts = WITH_QUERY.has(state.view) ? [bar.element, view.element] : [view.element];
     if (main.lastElementChild !== view.element) put(main, parts);
     bar.show(full);
-    view.show(full, scroll);
+    view.show(full);
+    if (moved || scroll !== undefined) scrollTo(0, scroll ?? 0);
     detail.show(full);
   }
 

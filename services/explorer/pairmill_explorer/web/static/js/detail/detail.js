@@ -14,7 +14,10 @@ import { columnSections, scoreSection } from "./sections.js";
 
 const SIDE = 1024;
 
-/** Returns `{show(state)}`, which opens, changes or closes the view as the state says. */
+/**
+ * Returns `{show(state), showSteps()}`: the first opens, changes or closes the view as the state says, the second takes
+ * note of results that came meanwhile.
+ */
 export function createDetail({ store, api, actions, hits, notify }) {
   let dialog = null;
   let shown = "";
@@ -47,15 +50,13 @@ export function createDetail({ store, api, actions, hits, notify }) {
 
   async function load(state) {
     shown = state.sample;
-    const at = hits().findIndex((hit) => hit.sample.sample_id === shown);
-    before.disabled = at <= 0;
-    next.disabled = at === -1 || at === hits().length - 1;
+    showSteps();
     put(content, loading());
     try {
       const { samples = [] } = await api.search("GetSamples", { dataset: state.dataset, sample_ids: [state.sample] });
       if (shown !== state.sample) return;
       if (samples.length === 0) put(content, trouble(new Error("The dataset has no sample with this id, or no longer.")));
-      else put(content, render(samples[0], hits()[at], state));
+      else put(content, render(samples[0], hits()[place()], state));
     } catch (error) {
       if (shown === state.sample) put(content, trouble(error, () => load(state)));
     }
@@ -100,11 +101,22 @@ export function createDetail({ store, api, actions, hits, notify }) {
     }
   }
 
+  /** Where the sample stands among the results; -1 if it does not. */
+  function place() {
+    return hits().findIndex((hit) => hit.sample.sample_id === shown);
+  }
+
+  function showSteps() {
+    const at = place();
+    before.disabled = at <= 0;
+    next.disabled = at === -1 || at === hits().length - 1;
+  }
+
   function step(by) {
-    const at = hits().findIndex((hit) => hit.sample.sample_id === shown);
+    const at = place();
     const hit = at === -1 ? null : hits()[at + by];
     if (hit) store.set({ sample: hit.sample.sample_id }, { replace: true });
   }
 
-  return { show };
+  return { show, showSteps };
 }

@@ -37,7 +37,7 @@ function scoreRow(name, value, end) {
 
 function groupSection(title, fields) {
   if (fields.length === 0) return null;
-  return el("section", {}, el("h3", {}, title), el("dl", { class: "columns" }, fields.map((field) => [el("dt", {}, humanise(field.name)), el("dd", {}, valueOf(field))])));
+  return el("section", {}, el("h3", {}, title), el("dl", { class: "columns" }, fields.map((field) => [el("dt", {}, humanise(field.name)), el("dd", {}, field.null ? el("span", { class: "hint" }, "none") : valueOf(field))])));
 }
 
 function allColumns(title, fields = []) {

@@ -2,6 +2,7 @@
 
 import { button, segmented } from "../controls.js";
 import { el, put } from "../dom.js";
+import { effectiveMode } from "../safety.js";
 import { partChip } from "./chips.js";
 import { imageAmong, imageValue } from "./images.js";
 import { isPlain, withPart, withWeight, withoutPart } from "./parts.js";
@@ -82,7 +83,9 @@ export function createQueryBar({ store, notify }) {
 
   function showParts(state, asChips) {
     const chips = state.parts.map((part, index) =>
-      partChip(part, state.dataset, {
+      partChip(part, {
+        dataset: state.dataset,
+        mode: state.filters.safe === "show" ? effectiveMode("show") : "hide",
         weigh: (weight) => search(withWeight(state.parts, index, weight)),
         remove: () => search(withoutPart(state.parts, index)),
       }),

@@ -6,12 +6,12 @@ import { el } from "../dom.js";
 import { imageObject } from "./images.js";
 
 /** Returns a chip; `weigh(weight)` and `remove()` are called by its controls. */
-export function partChip(part, dataset, { weigh, remove }) {
+export function partChip(part, { dataset, mode, weigh, remove }) {
   const name = partName(part);
   return el(
     "li",
     { class: `chip part ${part.weight < 0 ? "negative" : ""}`.trim() },
-    picture(part, dataset),
+    picture(part, dataset, mode),
     el("span", { class: "chip-text", title: part.kind === "text" ? part.value : null }, name),
     el("input", {
       class: "chip-weight",
@@ -39,14 +39,14 @@ function weighed(input, part, weigh) {
   else input.value = String(part.weight);
 }
 
-function picture(part, dataset) {
+function picture(part, dataset, mode) {
   if (part.kind === "text") return null;
   const own = part.kind === "image";
   const image = el("img", { class: "chip-image", alt: "", width: 28, height: 28 });
   const gone = () => image.classList.add("gone");
   image.addEventListener("error", gone);
   try {
-    image.src = own ? imageObject(part.value) : imageAddress(dataset, part.value, 320, "hide");
+    image.src = own ? imageObject(part.value) : imageAddress(dataset, part.value, 320, mode);
   } catch {
     gone(); // an address was cut on its way here
   }

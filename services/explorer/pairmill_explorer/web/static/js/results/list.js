@@ -12,7 +12,7 @@ const PAGE = 60;
 const AHEAD = "1200px";
 
 /**
- * Returns `{element, show(request, options, scroll), hits()}`. `loaded(query)` is called after each page with what
+ * Returns `{element, show(request, options), hits()}`. `loaded(query)` is called after each page with what
  * is known of the query, `reset()` empties the filters.
  */
 export function createResults({ api, actions, loaded, reset }) {
@@ -71,7 +71,7 @@ export function createResults({ api, actions, loaded, reset }) {
     }
   }
 
-  function show(request, next, scroll) {
+  function show(request, next) {
     const full = { ...request, page_size: PAGE };
     const same = pages.current?.key === JSON.stringify(full) && options.mode === next.mode;
     options = next;
@@ -79,7 +79,7 @@ export function createResults({ api, actions, loaded, reset }) {
     const query = pages.turnTo(full);
     put(grid);
     append(query.hits);
-    scrollTo(0, scroll ?? 0);
+    scrollTo(0, 0);
     if (query.hits.length || query.done) finish(query);
     else more();
   }

@@ -82,7 +82,6 @@ function droppedRow({ url = "", text, reason = "", detail, page_url: page }) {
     { class: "dropped-row" },
     el("p", { class: "row" }, el("span", { class: "badge verdict-failed" }, humanise(reason)), detail && el("span", { class: "hint" }, detail)),
     el("p", { dir: "auto" }, text),
-    el("p", {}, outsideAddress(url, "image")),
-    page && el("p", { class: "hint" }, "on ", outsideAddress(page)),
+    el("p", { class: "row" }, outsideAddress(url, "image"), page && el("span", { class: "hint" }, "on"), page && outsideAddress(page)),
   );
 }

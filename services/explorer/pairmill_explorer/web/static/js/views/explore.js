@@ -23,8 +23,8 @@ const COLLAPSED = {
   vectors: { phash: null, cosine: 0.97 },
 };
 
-/** Returns the view: `{element, show(state, scroll), hits(), focusFilters()}`. */
-export function createExplore({ store, api, actions }) {
+/** Returns the view: `{element, show(state), hits(), focusFilters()}`. */
+export function createExplore({ store, api, actions, hitsChanged }) {
   const summary = el("p", { class: "summary", role: "status" });
   const collapse = el("span", {});
   const active = createActiveFilters((filters) => store.set({ filters }));
@@ -33,6 +33,7 @@ export function createExplore({ store, api, actions }) {
     actions,
     loaded: (query) => {
       summary.textContent = summarise(store.state, query);
+      hitsChanged();
     },
     reset: () => store.set({ filters: { ...emptyFilters(), safe: store.state.filters.safe } }),
   });
@@ -41,12 +42,12 @@ export function createExplore({ store, api, actions }) {
   const toolbar = el("div", { class: "toolbar" }, panel.opener, summary, el("span", { class: "spring" }), collapse, save);
   const element = el("div", { class: "explore" }, panel.element, el("section", { class: "results", "aria-label": "Results" }, toolbar, active.element, results.element));
 
-  function show(state, scroll) {
+  function show(state) {
     active.show(state.filters);
     collapse.replaceChildren(select("Near-duplicates", COLLAPSE, collapseKey(state.collapse), (key) => store.set({ collapse: COLLAPSED[key] }), { hideLabel: true }));
     const mode = effectiveMode(state.filters.safe);
     const request = searchRequest(state, mode);
-    results.show(request, { dataset: state.dataset, mode }, scroll);
+    results.show(request, { dataset: state.dataset, mode });
     const counted = JSON.stringify({ ...request, collapse: null });
     if (counted !== shown) panel.show(state);
     shown = counted;

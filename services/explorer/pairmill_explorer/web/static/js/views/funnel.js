@@ -11,7 +11,7 @@ import { createPage } from "./page.js";
 const LEAD = "What each stage was given and what became of it. Every number is counted from the data.";
 const WIDTH = 1000;
 const BAR = 26;
-const RIBBON = 22;
+const RIBBON = 100;
 
 /** Returns the view. */
 export function createFunnel({ store, api }) {
@@ -42,8 +42,8 @@ function stageSection(stage, next, most, store) {
     "section",
     { class: "stage", data: { stage: stage.stage } },
     el("h2", {}, title, el("span", { class: "stage-given" }, count(stage.given))),
-    drawBar(stage, most),
     next && drawRibbon(stage, next, most),
+    drawBar(stage, most),
     el("ul", { class: "legend" }, stage.outcomes.map((entry) => legendEntry(entry, stage))),
     stage.outcomes.filter(({ reasons }) => reasons.length).map((entry) => reasonTable(entry, stage, store)),
   );
@@ -61,9 +61,12 @@ function drawBar(stage, most) {
   return svg("svg", { class: "funnel-bar", viewBox: `0 0 ${WIDTH} ${BAR}`, preserveAspectRatio: "none", role: "img", "aria-label": `${stage.stage}: given ${count(stage.given)}; ${words}` }, segments);
 }
 
-/** What flows on: as broad above as what came through, below as what the next stage was given. */
+/**
+ * What flows on, from this bar to the next. Some stages hand on more than they call passed: of what the scorer
+ * filters, the next stage still decides.
+ */
 function drawRibbon(stage, next, most) {
-  const above = (WIDTH * stage.through) / most;
+  const above = (WIDTH * Math.min(Math.max(stage.through, next.given), stage.given)) / most;
   const below = (WIDTH * next.given) / most;
   const points = `0,0 ${above},0 ${below},${RIBBON} 0,${RIBBON}`;
   return svg("svg", { class: "funnel-ribbon", viewBox: `0 0 ${WIDTH} ${RIBBON}`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("polygon", { points }));
