@@ -71,7 +71,7 @@ class KafkaClients:
         return self._make(KafkaConsumer, options)
 
     def _make(self, kind: Callable[..., Any], options: Options) -> Any:
-        require_broker(self._servers, self._config)
+        answering = require_broker(self._servers, self._config)
         options["bootstrap_timeout_ms"] = round(
             min(self._config.request_timeout_seconds, _LONGEST_BOOTSTRAP_SECONDS) * 1000
         )
@@ -79,7 +79,7 @@ class KafkaClients:
         try:
             with translated(f"connecting to {', '.join(self._servers)}"):
                 if password:
-                    greet(options, self._config.request_timeout_seconds)
+                    greet(answering, options, self._config.request_timeout_seconds)
                 client = _made_or_closed(kind, options)
         except RetriableError as error:
             if isinstance(error.__cause__, errors.SaslAuthenticationFailedError):

@@ -21,15 +21,16 @@ _FIRST_SERVER: Final = "bootstrap-0"
 _GREETINGS: Final = 2
 
 
-def greet(options: dict[str, Any], seconds: float) -> None:
-    """Connects to the first server and proves who we are; raises the client's error if that fails.
+def greet(server: str, options: dict[str, Any], seconds: float) -> None:
+    """Connects to a server and proves who we are; raises the client's error if that fails.
 
     When it is made, a client tries on in silence, whatever the broker has answered. Over TLS it loses
     the answer to a wrong password, because the broker hangs up behind it: so two connections in a row
     that were ended there are taken for that answer.
     """
+    alone = {**options, "bootstrap_servers": [server]}
     for attempt in range(_GREETINGS):
-        with contextlib.closing(KafkaNetClient(**options)) as network:
+        with contextlib.closing(KafkaNetClient(**alone)) as network:
             try:
                 _connect(network, seconds)
                 return

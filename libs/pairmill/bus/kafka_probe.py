@@ -19,8 +19,8 @@ _LONGEST_SECONDS: Final = 10.0
 _HANDSHAKE_SECONDS: Final = 3.0  # a port that speaks no TLS mostly says nothing
 
 
-def require_broker(servers: Sequence[str], config: KafkaConfig) -> None:
-    """Returns once one of the servers can be talked to as the settings say.
+def require_broker(servers: Sequence[str], config: KafkaConfig) -> str:
+    """Returns the first of the servers that can be talked to as the settings say.
 
     Raises RetriableError if none answers, ConfigurationError if one does that speaks otherwise.
     """
@@ -28,7 +28,7 @@ def require_broker(servers: Sequence[str], config: KafkaConfig) -> None:
     for server in servers:
         problem = _problem(server, config)
         if problem is None:
-            return
+            return server
         found.append(problem)
     wrong = [problem for problem in found if isinstance(problem, ConfigurationError)]
     raise (wrong or found or [ConfigurationError("bus_url: name at least one host:port")])[0]

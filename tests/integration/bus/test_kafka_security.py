@@ -12,6 +12,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from deploy.local.kafka import KafkaOptions, KafkaServer
+from deploy.local.ports import free_port
 from pairmill.bus.kafka import KafkaBus
 from pairmill.bus.port import Outgoing, TopicPartition
 from pairmill.bus.settings import KafkaConfig, SaslMechanism
@@ -119,6 +120,14 @@ def test_a_wrong_password_names_the_setting(
     ):
         bus.ping()
     assert "wrong-word" not in str(caught.value)
+
+
+def test_a12_whoever_proves_himself_does_so_to_a_broker_that_is_there(
+    server: KafkaServer, config: KafkaConfig
+) -> None:
+    away = f"127.0.0.1:{free_port()}"
+    with KafkaBus((away, server.listener("PASSWORD")), config) as bus:
+        bus.ping()
 
 
 def test_a_password_that_is_put_right_is_read_anew(
