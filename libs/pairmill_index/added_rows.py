@@ -60,7 +60,7 @@ class AddedRows:
 
     def _data(self, cut: Cut, words: Vocabulary) -> PartitionSpill:
         spill = cut.spill(self.work, DATA)
-        for table in self.reader.data(only_kept=self.base.options.only_kept):
+        for _, table in self.reader.data(only_kept=self.base.options.only_kept):
             words.add_columns(table)
             cut.add(spill, table)
         return spill

@@ -151,9 +151,10 @@ class _Build:
     def _scattered(self, buckets: _Pending, words: Vocabulary) -> tuple[PartitionSpill, PartitionSpill]:
         cut = self._cut
         data = cut.spill(self.work, DATA)
-        for table in self.reader.data(only_kept=self.options.only_kept, buckets=buckets):
-            words.add_columns(table)
-            cut.add(data, table)
+        for bucket, table in self.reader.data(only_kept=self.options.only_kept):
+            words.add_columns(table)  # of all buckets: a build that goes on gives the same bytes
+            if bucket in buckets:
+                cut.add(data, table)
         embedded = cut.spill(self.work, embedded_schema(self.reader.dimensions))
         for _, table in self.reader.embedded(self.reader.numbers()):
             words.add_columns(table)

@@ -9,5 +9,9 @@ class NoIndexError(ConfigurationError):
     """The dataset has no index."""
 
 
+class IndexBusyError(ConfigurationError):
+    """Another process is changing the index now."""
+
+
 class IndexRefusedError(PairmillError):
     """A new version finds too little; it was not published and the one before keeps serving."""

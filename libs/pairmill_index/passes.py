@@ -77,16 +77,13 @@ class RowReader:
         """Returns the language buckets that have samples, sorted."""
         return sorted({bucket_of_file(entry) for entry in self.dataset.files(roles.SAMPLES)})
 
-    def data(self, *, only_kept: bool, buckets: Collection[str] | None = None) -> Iterator[pa.Table]:
-        """Yields the rows of `data/`, of some buckets or all."""
-        entries = [
-            entry
-            for entry in self.dataset.files(roles.SAMPLES)
-            if buckets is None or bucket_of_file(entry) in buckets
-        ]
-        total, done = sum(entry.rows for entry in entries), 0
-        for entry in entries:
-            yield from data_rows(self.dataset, entry, only_kept=only_kept)
+    def data(self, *, only_kept: bool) -> Iterator[tuple[str, pa.Table]]:
+        """Yields the rows of `data/`, with their bucket."""
+        total = sum(entry.rows for entry in self.dataset.files(roles.SAMPLES))
+        done = 0
+        for entry in self.dataset.files(roles.SAMPLES):
+            for table in data_rows(self.dataset, entry, only_kept=only_kept):
+                yield bucket_of_file(entry), table
             done += entry.rows
             self._progress("reading samples", done, total)
 

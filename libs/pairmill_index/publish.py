@@ -16,10 +16,10 @@ from typing import Final
 
 import msgspec
 
-from pairmill.errors import ConfigurationError, CorruptObjectError, ObjectMissingError, RetriableError
+from pairmill.errors import CorruptObjectError, ObjectMissingError, RetriableError
 from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
-from pairmill_index.errors import NoIndexError
+from pairmill_index.errors import IndexBusyError, NoIndexError
 from pairmill_index.layout import CURRENT, FOLDER, version_key
 from pairmill_index.manifest import SCHEMA_VERSION, Current, IndexVersion, Past
 from pairmill_index.progress import Progress, no_progress
@@ -89,7 +89,7 @@ def write_current(store: ObjectStore, current: Current) -> None:
 def changing(store: ObjectStore) -> Iterator[None]:
     """Keeps other processes from changing the index of a store that is a folder while the context lasts.
 
-    Raises ConfigurationError where one does so now. Readers are not kept from anything.
+    Raises IndexBusyError where one does so now. Readers are not kept from anything.
     """
     root = folder_of(store)
     if root is None:
@@ -101,7 +101,7 @@ def changing(store: ObjectStore) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(handle)
-        raise ConfigurationError(f"{root}: another process is changing this index; wait for it") from error
+        raise IndexBusyError(f"{root}: another process is changing this index; wait for it") from error
     try:
         yield
     finally:

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pairmill_index.arrays import NO_ROW, Flags, Floats, Found, Halves, Rows
-from pairmill_index.cost import Shape, rows_to_look_at
+from pairmill_index.cost import EXACT_NS, Shape, rows_to_look_at
 from pairmill_index.exact import rescored, scored_rows
 from pairmill_index.faiss_adapter import Bitmap, ExactScan, Lists
 from pairmill_index.manifest import VectorIndex
 
 _COUNTED_ROWS: Final = 1 << 17  # rows by which the admitted ones of each list are estimated
-_GATHERED_ROWS: Final = 1 << 13
 
 
 class Admitted:
@@ -40,14 +39,19 @@ class VectorSearch:
         list_of_row: npt.NDArray[np.int32] | None,
         *,
         threads: int = 1,
+        exact_ns: float = EXACT_NS,
     ) -> None:
-        """`lists` and the list of each row are None where search is exact."""
+        """`lists` and the list of each row are None where search is exact.
+
+        With lists, what a filter leaves is searched exactly where that costs at most `exact_ns`.
+        """
         self._vectors = vectors
         self._index = index
         self._lists = lists
         self._list_of_row = list_of_row
         self._scan = ExactScan(vectors)
         self._threads = threads
+        self._exact_ns = exact_ns
 
     def search(self, queries: Floats, k: int, admitted: Admitted, probes: int | None = None) -> Found:
         """Returns the k nearest admitted rows of each query with their cosines, best first.
@@ -58,11 +62,12 @@ class VectorSearch:
         shape = Shape(admitted.rows, admitted.count, self._vectors.shape[1])
         if not shape.admitted or not len(queries):
             return _nothing(len(queries), k)
-        if admitted.mask is not None and shape.gather_ns < shape.scan_ns and shape.is_exact_cheap:
+        is_exact = self._lists is None or (admitted.mask is not None and shape.exact_ns <= self._exact_ns)
+        if self._lists is not None and not is_exact:
+            return self._by_lists(self._lists, queries, k, admitted, shape, probes or self._index.probes)
+        if admitted.mask is not None and shape.gather_ns < shape.scan_ns:
             return scored_rows(self._vectors, queries, np.flatnonzero(admitted.mask), k)
-        if self._lists is None or (admitted.mask is not None and shape.is_exact_cheap):
-            return self._scan.search(queries, k, admitted.bitmap, threads=self._threads)
-        return self._by_lists(self._lists, queries, k, admitted, shape, probes or self._index.probes)
+        return self._scan.search(queries, k, admitted.bitmap, threads=self._threads)
 
     def exact(self, queries: Floats, k: int, admitted: Admitted, *, threads: int = 1) -> Found:
         """Returns what exact search finds."""
