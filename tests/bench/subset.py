@@ -50,8 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
         store = _dataset(folder, Shape(samples=given.samples, side=given.side), Path(scratch))
         sys.stdout.write("| what | samples | MB | s | MB/s | CPU s |\n|---|--:|--:|--:|--:|--:|\n")
         tars = sorted((folder / "shards").glob("*.tar"))
-        for name in ("copy", "copy again"):
-            _measured(name, given.samples, partial(_copied, tars, Path(scratch)))
+        _forget(tars)
+        _measured("copy of the tars", given.samples, partial(_copied, tars, Path(scratch)))
+        _measured("copy, read from memory", given.samples, partial(_copied, tars, Path(scratch)))
+        _forget(tars)
+        _measured("webdataset", given.samples, partial(_exported, store, FORMATS[0], Path(scratch)))
+        sys.stdout.write("What was read lies in memory from here on.\n")
         for form in FORMATS:
             with _profiled(given.profile and form is Format.WEBDATASET):
                 _measured(form, given.samples, partial(_exported, store, form, Path(scratch)))
@@ -74,6 +78,15 @@ def _measured(name: str, samples: int, call: Callable[[], int]) -> None:
     rate = f"{written:,.0f} | {seconds:.1f} | {written / seconds:,.0f} | {cpu:.1f}"
     sys.stdout.write(f"| {name} | {samples:,} | {rate} |\n")
     sys.stdout.flush()
+
+
+def _forget(tars: list[Path]) -> None:
+    """Has the system read files from disk the next time."""
+    for tar in tars:
+        handle = os.open(tar, os.O_RDONLY)
+        os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(handle)
 
 
 def _copied(tars: list[Path], scratch: Path) -> int:

@@ -24,9 +24,7 @@ def saved(store: MemoryStore, name: str, segments: list[MadeSegment], share: flo
     flags = [draw.random(len(segment.ids)) < share for segment in segments]
     count = sum(int(one.sum()) for one in flags)
     nothing = np.empty((0, 2), dtype=np.uint64)
-    put_file(
-        store, name, "ids.npy", count, lambda file: write_ids(file, segments, flags, count, nothing)
-    )
+    put_file(store, name, "ids.npy", count, lambda file: write_ids(file, segments, flags, count, nothing))
     return {key.hex() for segment, one in zip(segments, flags, strict=True) for key in segment.keys(one)}
 
 

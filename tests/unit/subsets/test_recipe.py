@@ -37,8 +37,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "score above one": ({**QUERY, "min_score": 1.5}, "recipe.min_score"),
     "no results": ({**QUERY, "max_results": 0}, "recipe.max_results"),
     "size zero": ({"size": 0}, "recipe.size"),
-    "zero vector": ({"parts": [{"vector": {"values": [0, 0, 0, 0]}}], "max_results": 1}, "parts[0].vector"),
-    "wrong dimensions": ({"parts": [{"vector": {"values": [1]}}], "max_results": 1}, "parts[0].vector"),
+    "zero vector": (
+        {"parts": [{"vector": {"values": [0, 0, 0, 0]}}], "max_results": 1},
+        "recipe.parts[0].vector",
+    ),
+    "wrong dimensions": (
+        {"parts": [{"vector": {"values": [1]}}], "max_results": 1},
+        "recipe.parts[0].vector",
+    ),
     "unknown group": ({"sampling": {"group_by": "colour"}}, "recipe.sampling.group_by"),
     "cap without group": ({"sampling": {"max_per_group": 3}}, "recipe.sampling.max_per_group"),
     "cap of none": ({"sampling": {"group_by": "host", "max_per_group": 0}}, "recipe.sampling.max_per_group"),
@@ -52,13 +58,16 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "recipe.sampling.weights['en']",
     ),
     "default weight NaN": ({"sampling": {"default_weight": "NaN"}}, "recipe.sampling.default_weight"),
-    "reversed range": ({"filters": {"similarity": {"min": 0.5, "max": 0.1}}}, "filters.similarity.min"),
+    "reversed range": (
+        {"filters": {"similarity": {"min": 0.5, "max": 0.1}}},
+        "recipe.filters.similarity.min",
+    ),
     "cosine without query": ({"collapse": {"cosine": 0.9}}, "recipe.collapse.cosine"),
     "cosine of many": (
         {**QUERY, "max_results": 10_001, "collapse": {"cosine": 0.9}},
         "recipe.collapse.cosine",
     ),
-    "far away hashes": ({**QUERY, "collapse": {"phash_distance": 17}}, "collapse.phash_distance"),
+    "far away hashes": ({**QUERY, "collapse": {"phash_distance": 17}}, "recipe.collapse.phash_distance"),
 }
 
 

@@ -14,7 +14,7 @@ from pairmill_explorer.search.query import modality_of, query_vector
 from pairmill_explorer.subsets.choice import choose, total
 from pairmill_explorer.subsets.exports.rows import has_image
 from pairmill_explorer.subsets.query import exact_scores, unlike
-from pairmill_explorer.subsets.recipe import Checked
+from pairmill_explorer.subsets.recipe import Checked, in_recipe
 from pairmill_explorer.subsets.segments import Flags
 
 
@@ -43,7 +43,8 @@ def cut_of(snapshot: Snapshot, checked: Checked, check: Callable[[], None] = lam
     if not recipe.parts:
         return Cut(matching, choose(index.segments, admitted, rules))
     modality = modality_of(recipe.modality)
-    vector = query_vector(recipe.parts, modality, index, snapshot.encoder)
+    with in_recipe():
+        vector = query_vector(recipe.parts, modality, index, snapshot.encoder)
     scores = exact_scores(index.segments, admitted, modality, vector, check)
     if checked.compares_results:
         if rules.min_score is not None:

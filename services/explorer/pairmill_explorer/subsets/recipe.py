@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from pairmill.errors import InvalidRecordError
-from pairmill_explorer.errors import BadRequestError, TooLargeError
+from pairmill_explorer.errors import BadRequestError, RequestError, TooLargeError
 from pairmill_explorer.search.collapse import Alike, alike_of
 from pairmill_explorer.search.conditions import SafetyRules, conditions_of
 from pairmill_explorer.search.query import check_parts, modality_of
@@ -82,9 +83,11 @@ def checked(given: Recipe, dimensions: int, rules: SafetyRules) -> Checked:
     check_name(given.name)
     if len(given.description) > MAX_DESCRIPTION:
         raise TooLargeError("recipe.description", f"at most {MAX_DESCRIPTION:,} characters are taken")
-    check_parts(given.parts, dimensions)
-    modality_of(given.modality)
-    conditions_of(given.filters, rules)
+    with in_recipe():
+        check_parts(given.parts, dimensions)
+        modality_of(given.modality)
+        conditions_of(given.filters, rules)
+        alike_of(given.collapse)
     _check_query(given)
     _check_sampling(given)
     _check_number(given, "size", 1)
@@ -92,6 +95,15 @@ def checked(given: Recipe, dimensions: int, rules: SafetyRules) -> Checked:
     found = Checked(recipe=recipe, digest=digest_of(recipe))
     _check_collapse(found)
     return found
+
+
+@contextmanager
+def in_recipe() -> Iterator[None]:
+    """Names fields that are refused as those of a recipe."""
+    try:
+        yield
+    except RequestError as error:
+        raise type(error)(f"recipe.{error.field}", error.description) from error
 
 
 def digest_of(recipe: Recipe) -> str:

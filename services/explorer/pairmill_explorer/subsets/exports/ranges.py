@@ -102,6 +102,8 @@ class _File:
         except (FileNotFoundError, NotADirectoryError) as error:
             self.number = -1
             raise ObjectMissingError(f"there is no object {key}") from error
+        if hasattr(os, "posix_fadvise"):  # reading ahead would fetch half as much again for nothing
+            os.posix_fadvise(self.number, 0, 0, os.POSIX_FADV_RANDOM)
 
     def __del__(self) -> None:
         if self.number >= 0:
