@@ -21,7 +21,7 @@ from pairmill_explorer.search.query import sample_row
 from pairmill_explorer.search.samples import columns_of, samples_of
 from pairmill_protos.explorer.v1.search_pb2 import SafeMode
 
-SIDES: Final = (128, 192, 256, 320, 480, 640, 1024)
+SIDES: Final = (128, 192, 256, 320, 480, 640, 1024, 2048)
 """Sides that thumbnails are made with: any other would be made and kept once more."""
 
 _SMALL_BYTES: Final = 48 * 2**10

@@ -27,6 +27,7 @@ IntervalCache: TypeAlias = ByteCache[Hashable, Intervals]
 
 MOST_INTERVALS: Final = 60
 _UNKNOWN: Final = np.uint8(255)
+_SPARSE: Final = 4  # row numbers are faster than a mask that holds for less than one row in so many
 
 
 def interval_cache(max_bytes: int) -> IntervalCache:
@@ -110,6 +111,12 @@ def most_frequent(counts: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.in
         least = np.partition(counts[present], len(present) - most)[len(present) - most]
         present = present[counts[present] >= least]
     return present[np.lexsort((present, -counts[present]))][:most]
+
+
+def compact(mask: Flags) -> Selection:
+    """Returns a mask, as row numbers where they are few: each count then costs what it counts."""
+    rows = int(np.count_nonzero(mask))
+    return np.flatnonzero(mask) if rows * _SPARSE < len(mask) else mask
 
 
 def selected(selection: Selection) -> int:

@@ -18,6 +18,7 @@ from pairmill_explorer.search.counting import (
     IntervalCache,
     Selection,
     Vocabulary,
+    compact,
     interval_counts,
     intervals_of,
     most_frequent,
@@ -76,7 +77,7 @@ class Facets:
         )
         masks = self._searcher.masks(snapshot, conditions)
         if not request.parts:
-            return masks
+            return [compact(mask) for mask in masks]
         query = self._searcher.query(snapshot, request.parts, modality_of(request.modality))
         found = self._searcher.ranked(snapshot, query, masks, depth, Ranking(Alike()))
         return _by_segment(found, len(masks))
@@ -84,11 +85,15 @@ class Facets:
     def _whole(
         self, snapshot: Snapshot, filters: Filters, edges: Mapping[str, Edges], fields: Sequence[str]
     ) -> list[Histogram]:
-        """Returns histograms of the whole dataset, without what the safe mode hides."""
+        """Returns histograms of the whole dataset, without what the safe mode hides; counted once."""
         hides = hides_unsafe(filters.safe_mode)
+        known = self._fixed_for(snapshot).whole
         clauses = frozenset({Safe(snapshot.rules.max_unsafe_score)}) if hides else frozenset[Safe]()
         masks = self._searcher.masks(snapshot, Conditions(buckets=frozenset(), clauses=frozenset(clauses)))
-        return [self._histogram(snapshot, edges[field], masks) for field in fields]
+        for field in fields:
+            if (hides, field) not in known:
+                known[hides, field] = self._histogram(snapshot, edges[field], masks)
+        return [known[hides, field] for field in fields]
 
     def _histogram(self, snapshot: Snapshot, edges: Edges, chosen: Sequence[Selection]) -> Histogram:
         total = np.zeros(edges.intervals + 1, dtype=np.int64)
@@ -128,6 +133,7 @@ class _Fixed:
 
     def __init__(self, edges: Mapping[str, Edges]) -> None:
         self.edges = edges
+        self.whole: dict[tuple[bool, str], Histogram] = {}  # by whether unsafe rows are hidden, and field
         self._vocabularies: dict[str, Vocabulary] = {}
 
     def vocabulary(self, snapshot: Snapshot, column: str) -> Vocabulary:
