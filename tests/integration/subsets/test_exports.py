@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from prometheus_client import CollectorRegistry
 
 from pairmill.clock import SystemClock
 from pairmill.dataset.reader import Dataset
+from pairmill.errors import RetriableError
 from pairmill.idarrays import words_of_bytes
 from pairmill.store.directory import DirectoryStore
+from pairmill.store.port import ObjectInfo
 from pairmill_explorer.errors import BadRequestError, NotFoundError
-from pairmill_explorer.subsets.exports.job import JobShelf
+from pairmill_explorer.subsets.exports.job import End, EndRecord, JobShelf
 from pairmill_explorer.subsets.exports.layout import JOBS, parts_folder
 from pairmill_explorer.subsets.exports.manifest import read_subset
 from pairmill_explorer.subsets.metrics import ExportMetrics
@@ -121,6 +124,34 @@ def test_a_cancelled_export_leaves_nothing_and_may_be_asked_for_again(
     assert cancelled.state == ExportState.EXPORT_STATE_CANCELLED
     assert not [path for path in (stored / export.folder).rglob("*") if path.is_file()]
     assert opened.export("WEBDATASET").state == COMPLETE
+
+
+def test_an_export_that_is_at_work_is_cancelled_and_removed(stored: Path, tmp_path: Path) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    class Holding(FailingStore):
+        def put_file(self, key: str, path: Path) -> ObjectInfo:
+            if key.endswith("00002.tar"):
+                held.set()
+                go_on.wait(60)
+            return super().put_file(key, path)
+
+    ends: list[EndRecord] = []
+    store = Holding(DirectoryStore(stored), fails="", times=0)
+    with opened_desk(store, tmp_path / "s", ended=ends.append) as opened:
+        opened.save(**ALL)
+        export = opened.start("WEBDATASET")
+        assert held.wait(60)
+        cancelled = opened.desk.cancel_export(CancelExportRequest(export_id=export.export_id)).export
+        assert cancelled.state == ExportState.EXPORT_STATE_CANCELLED
+        with pytest.raises(RetriableError):
+            opened.start("WEBDATASET")
+        go_on.set()
+        wait_until(lambda: opened.line.open_count == 0 and bool(ends))
+        assert [end.state for end in ends] == [End.CANCELLED]
+        assert not [path for path in (stored / export.folder).rglob("*") if path.is_file()]
+        assert not list(stored.glob(f"{JOBS}{export.export_id}/parts/*.json"))
+        assert opened.export("WEBDATASET").state == COMPLETE
 
 
 def test_an_export_that_waits_is_cancelled_at_once(stored: Path, tmp_path: Path) -> None:

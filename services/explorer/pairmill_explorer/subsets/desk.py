@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pairmill.clock import Clock
+from pairmill.errors import RetriableError
 from pairmill_explorer.datasets.registry import Datasets
 from pairmill_explorer.datasets.served import ServedDataset, Snapshot
 from pairmill_explorer.errors import BadRequestError, NotFoundError
@@ -109,7 +110,9 @@ class SubsetDesk:
         form, size = _format(request), _shard_samples(request)
         with served.use() as snapshot:
             job = new_job(subset, snapshot, form, size, self._clock)
-        shelf = JobShelf(served.store)
+        shelf, standing = JobShelf(served.store), self._line.standing(served.name, job.export_id)
+        if standing is not None and standing.cancelled:
+            raise RetriableError(f"export {job.export_id} is being cancelled; ask again in a moment")
         job = shelf.begin(job)
         if shelf.end(job.export_id) is None:
             self._line.submit(served, job)
@@ -146,8 +149,9 @@ class SubsetDesk:
         """Ends an export and removes what it wrote, also of one that is complete."""
         served = self._datasets.get(request.dataset)
         job, shelf = _job(served, request.export_id, "export_id"), JobShelf(served.store)
-        shelf.note_end(job.export_id, EndRecord(state=End.CANCELLED, ended_at=self._clock.now().isoformat()))
-        self._line.cancel(served.name, job.export_id)
+        self._line.cancel(served.name, job.export_id)  # first: what ends meanwhile is noted before the cancel
+        ended_at = self._clock.now().isoformat()
+        shelf.note_end(job.export_id, EndRecord(state=End.CANCELLED, ended_at=ended_at))
         shelf.remove_files(job.export_id)
         return CancelExportResponse(export=self._export(served, job))
 

@@ -109,7 +109,12 @@ class ExportLine:
             entry = self._entries.get((dataset, export_id))
             if entry is None:
                 return None
-            return Standing(running=entry.running, reading=entry.meter.read(), trouble=entry.trouble)
+            return Standing(
+                running=entry.running,
+                cancelled=entry.cancelled,
+                reading=entry.meter.read(),
+                trouble=entry.trouble,
+            )
 
     def cancel(self, dataset: str, export_id: str) -> None:
         """Takes an export out of the line; one that is at work ends soon and removes what it wrote."""
@@ -118,9 +123,12 @@ class ExportLine:
             if entry is None:
                 return
             entry.cancelled = True
-            if not entry.running:
+            waits = not entry.running
+            if waits:
                 del self._entries[dataset, export_id]
             self._changed.notify_all()
+        if waits:
+            self._ended(self._cancelled())
 
     @property
     def open_count(self) -> int:
@@ -150,9 +158,7 @@ class ExportLine:
                 _log.error("export_crashed", export=entry.job.export_id, error=repr(error), exc_info=True)
                 self._fail(entry, f"{type(error).__name__}: {error}")
             finally:
-                with self._changed:
-                    self._entries.pop((entry.served.name, entry.job.export_id), None)
-                    self._changed.notify_all()
+                self._let_go(entry)
 
     def _take_up(self) -> None:
         """Queues what no explorer completed, the oldest first."""
@@ -179,13 +185,11 @@ class ExportLine:
 
     def _carry_out(self, entry: _Entry) -> None:
         """Exports, waiting for what is away; notes how it ended unless the explorer ends before."""
-        shelf = JobShelf(entry.served.store)
         for delay in (*self._delays, None):
             try:
                 self._export(entry)
             except _StoppedError:
-                if entry.cancelled:
-                    self._take_back(entry, shelf)
+                pass  # whoever comes next goes on; of a cancelled one nothing is left
             except RetriableError as error:
                 entry.trouble = str(error)
                 _log.warning("export_waits", export=entry.job.export_id, error=str(error))
@@ -227,12 +231,23 @@ class ExportLine:
                 entry.cancelled = True
                 raise _StoppedError
 
-    def _take_back(self, entry: _Entry, shelf: JobShelf) -> None:
-        """Removes what a cancelled export wrote."""
-        shelf.remove_files(entry.job.export_id)
-        end = shelf.end(entry.job.export_id)
-        if end is not None:
+    def _let_go(self, entry: _Entry) -> None:
+        """Takes an export out of the line; a cancel that came before counts, also of one just complete."""
+        with self._changed:
+            self._entries.pop((entry.served.name, entry.job.export_id), None)
+        if entry.cancelled:
+            end, shelf = self._cancelled(), JobShelf(entry.served.store)
+            try:
+                shelf.note_end(entry.job.export_id, end)
+                shelf.remove_files(entry.job.export_id)
+            except PairmillError as error:
+                _log.error("export_not_removed", export=entry.job.export_id, error=str(error))
             self._ended(end)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _cancelled(self) -> EndRecord:
+        return EndRecord(state=End.CANCELLED, ended_at=self._clock.now().isoformat())
 
     def _fail(self, entry: _Entry, error: str) -> None:
         end = EndRecord(state=End.FAILED, ended_at=self._clock.now().isoformat(), error=error)

@@ -24,6 +24,7 @@ class Standing:
     """An export that waits in the line or is at work."""
 
     running: bool
+    cancelled: bool  # it will end soon
     reading: Reading
     trouble: str  # what it waits for; empty if nothing is wrong
 
