@@ -48,8 +48,6 @@ class Connections:
         self._clock = clock
         self._open: dict[asyncio.BaseTransport, _Connection] = {}
         self._by_address: Counter[str] = Counter()
-        self.refused = 0
-        self.cut = 0
 
     def __len__(self) -> int:
         """Returns how many are open."""
@@ -71,7 +69,6 @@ class Connections:
             len(self._open) >= self._limits.most
             or self._by_address[connection.address] >= self._limits.most_per_address
         ):
-            self.refused += 1
             return False
         connection.ends_at = self._clock.monotonic() + self._limits.first_seconds
         self._open[transport] = connection
@@ -90,7 +87,6 @@ class Connections:
         now = self._clock.monotonic()
         for connection in [*self._open.values()]:
             if connection.ends_at < now and connection.transport is not None:
-                self.cut += 1
                 connection.transport.abort()
 
     async def watch(self) -> None:

@@ -1,0 +1,72 @@
+"""Messages as JSON and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pairmill.rpc.refusals import InvalidRequestError, Violation
+from pairmill_explorer.http.transcoding import json_of, message_of, violation_of
+from pairmill_protos.explorer.v1.search_pb2 import Filters, QueryPart, Range, SafeMode, Vector
+from pairmill_protos.explorer.v1.search_service_pb2 import SearchRequest
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=10,
+)
+_FIELDS = st.sampled_from(["dataset", "parts", "modality", "filters", "collapse", "page_size", "cursor", "x"])
+
+
+def test_a_message_is_the_same_after_a_round_trip() -> None:
+    request = SearchRequest(
+        dataset="é赤",
+        parts=[QueryPart(image=b"\xff\x00", weight=-1.5), QueryPart(vector=Vector(values=[0.5, -2.0]))],
+        filters=Filters(languages=[""], similarity=Range(min=0.25), safe_mode=SafeMode.SAFE_MODE_SHOW),
+        page_size=7,
+    )
+    assert message_of(SearchRequest, json_of(request)) == request
+
+
+def test_an_empty_body_is_an_empty_message() -> None:
+    assert message_of(SearchRequest, b"") == SearchRequest()
+
+
+@given(st.dictionaries(_FIELDS, _JSON, max_size=4))
+def test_h2_whatever_json_comes_is_a_message_or_refused_with_a_field(value: dict[str, object]) -> None:
+    violations = violations_in(json.dumps(value).encode())
+    assert all(one.field and one.description for one in violations)
+
+
+def violations_in(body: bytes) -> tuple[Violation, ...]:
+    """Returns what is said of a body that is refused; a refusal that says nothing shows as an empty one."""
+    try:
+        message_of(SearchRequest, body)
+    except InvalidRequestError as error:
+        return error.violations or (Violation(field="", description=""),)
+    return ()
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "description"),
+    [
+        (
+            "Failed to parse filters field: Failed to parse similarity field: Couldn't parse float: a at "
+            "SearchRequest.filters.similarity.min..",
+            "filters.similarity.min",
+            "Couldn't parse float: a",
+        ),
+        (
+            'Message type "p.SearchRequest" has no field named "bogus" at "SearchRequest".\n Available …',
+            "bogus",
+            "is no field of this message",
+        ),
+        ("something else", "request", "something else"),
+    ],
+)
+def test_what_the_parser_says_is_said_of_a_field(text: str, field: str, description: str) -> None:
+    found = violation_of(text)
+    assert (found.field, found.description) == (field, description)
