@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -207,3 +208,15 @@ def test_a_hit_says_what_the_index_knows(snapshot: Snapshot, world: IndexWorld) 
 
 def _no_looks(found: Found) -> Looks:
     raise AssertionError(f"nothing is to be compared, not {len(found)} rows")
+
+
+def test_searches_from_many_threads_get_the_same_answers(snapshot: Snapshot, world: IndexWorld) -> None:
+    searcher = new_searcher()
+    requests = [
+        SearchRequest(parts=[QueryPart(sample_id=world.ids()[row])], filters=SHOW, page_size=200)
+        for row in (1, 2, 3)
+    ]
+    alone = [[hit.sample.sample_id for hit in new_searcher().search(snapshot, one).hits] for one in requests]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda one: searcher.search(snapshot, one), requests * 10))
+    assert [[hit.sample.sample_id for hit in answer.hits] for answer in answers] == alone * 10
