@@ -17,6 +17,10 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 Positions: TypeAlias = npt.NDArray[np.int64]
 
 _WORD_BYTES = 8
+_NO_DIGIT = 255
+_NIBBLES = np.full(256, _NO_DIGIT, dtype=np.uint8)  # the value of each hex digit, by its byte
+_NIBBLES[list(b"0123456789abcdef")] = np.arange(16)
+_NIBBLES[list(b"ABCDEF")] = np.arange(10, 16)
 
 
 def words_of(array: pa.Array[Any]) -> Words:
@@ -51,10 +55,19 @@ def bytes_of(words: Words) -> bytes:
 
 def words_of_hex(array: pa.Array[Any], width: int) -> Words:
     """Returns the words of hex strings of `2 * width` digits; raises ValueError for anything else."""
-    texts = [text or "" for text in array.to_pylist()]
-    if any(len(text) != 2 * width for text in texts):
-        raise ValueError(f"a value is not {2 * width} hex digits long")
-    return words_of_bytes(bytes.fromhex("".join(texts)), width)
+    if not len(array):
+        return np.empty((0, width // _WORD_BYTES), dtype=np.uint64)
+    digits, texts = 2 * width, array.cast(pa.large_string())
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(memoryview(offsets or b""), dtype=np.int64)[
+        texts.offset : texts.offset + len(texts) + 1
+    ]
+    if array.null_count or (np.diff(ends) != digits).any():
+        raise ValueError(f"a value is not {digits} hex digits long")
+    values = _NIBBLES[np.frombuffer(memoryview(data or b""), dtype=np.uint8)[ends[0] : ends[-1]]]
+    if (values == _NO_DIGIT).any():
+        raise ValueError("a value holds something else than hex digits")
+    return words_of_bytes(((values[0::2] << 4) | values[1::2]).tobytes(), width)
 
 
 def hex_of(words: Words) -> pa.Array[Any]:

@@ -102,7 +102,7 @@ class VectorSearch:
         while True:
             count = min(count * 2, lists.count)
             scores, chosen = lists.nearest_lists(queries, count, threads=self._threads)
-            reached = np.cumsum(held[chosen], axis=1)
+            reached = np.cumsum(np.where(chosen >= 0, held[chosen], 0), axis=1)
             if count == lists.count or bool((reached[:, -1] >= wanted).all()):
                 break
         before = np.roll(reached, 1, axis=1)

@@ -51,6 +51,13 @@ def test_words_of_a_slice_are_those_of_its_rows() -> None:
     assert array_of(words_of(array)).to_pylist() == [b"\x02" * 16, b"\x03" * 16]
 
 
+def test_slices_and_capital_digits_are_read() -> None:
+    digits = [f"{number:032X}" for number in (3, 2**64, 2**128 - 1)]
+    words = words_of_hex(pa.array(["00" * 16, *digits, "ff" * 16]).slice(1, 3), 16)
+    assert words.tolist() == [[0, 3], [1, 0], [2**64 - 1, 2**64 - 1]]
+    assert words_of_hex(pa.array([], pa.string()), 16).shape == (0, 2)
+
+
 @pytest.mark.parametrize("text", ["", "00", "zz" * 16, None])
 def test_what_is_no_hex_is_refused(text: str | None) -> None:
     with pytest.raises(ValueError):
