@@ -5,10 +5,24 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+
+
+class Counted(Protocol):
+    """Something that counts whether it had what it was asked for."""
+
+    @property
+    def hits(self) -> int:
+        """How often it had it."""
+        ...
+
+    @property
+    def misses(self) -> int:
+        """How often it had not."""
+        ...
 
 
 class ByteCache(Generic[Key, Value]):

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pairmill.errors import RetriableError
 from pairmill_explorer.datasets.registry import Datasets
 from pairmill_explorer.datasets.served import ServedDataset
+from pairmill_explorer.desk import SearchDesk
 
 
 class DatasetCollector(Collector):
     """Looks at the datasets when it is asked. Their names are settings, and a version replaces the last."""
 
-    def __init__(self, datasets: Datasets) -> None:
-        self._datasets = datasets
+    def __init__(self, desk: SearchDesk) -> None:
+        self._desk = desk
 
     def collect(self) -> Iterator[Metric]:
         """Yields the measures as of now."""
@@ -35,12 +36,27 @@ class DatasetCollector(Collector):
             "Whether the newest version of a dataset or of its index does not serve.",
             labels=["dataset"],
         )
-        for served in self._datasets:
+        for served in self._desk.datasets:
             trouble.add_metric([served.name], float(bool(served.trouble)))
             if (index := _index_of(served)) is not None:
                 info.add_metric([served.name, index[0]], 1.0)
                 rows.add_metric([served.name], index[1])
-        yield from (info, rows, trouble)
+        yield from (info, rows, trouble, *self._of_searches())
+
+    def _of_searches(self) -> Iterator[Metric]:
+        searched = CounterMetricFamily(
+            "pairmill_searched_rows", "Rows of indices that were searched, as often as they were."
+        )
+        searched.add_metric([], self._desk.searcher.searched_rows)
+        asked = CounterMetricFamily(
+            "pairmill_cache_requests",
+            "Requests for what may have been kept from an earlier one, by whether it was.",
+            labels=["cache", "result"],
+        )
+        for name, cache in self._desk.caches.items():
+            asked.add_metric([name, "hit"], cache.hits)
+            asked.add_metric([name, "miss"], cache.misses)
+        yield from (searched, asked)
 
 
 def why_none_serves(datasets: Datasets) -> str | None:

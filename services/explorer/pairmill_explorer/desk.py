@@ -6,9 +6,11 @@ RetriableError for what is away. All may be called from any thread.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pairmill.clock import Clock
+from pairmill_explorer.caching import Counted
 from pairmill_explorer.datasets.details import details_of, found_ids
 from pairmill_explorer.datasets.dropped import DroppedRows, Position, checked_reason
 from pairmill_explorer.datasets.overview import info_of
@@ -47,6 +49,11 @@ class SearchDesk:
         self._parts = parts
         self._files = ParquetRows()
         self._dropped: dict[str, tuple[str, DroppedRows]] = {}  # of each dataset's newest manifest
+
+    @property
+    def caches(self) -> Mapping[str, Counted]:
+        """What is kept for the next request, by name."""
+        return {**self.searcher.caches, "pictures": self._parts.thumbnails.cache}
 
     def list_datasets(self, request: messages.ListDatasetsRequest) -> messages.ListDatasetsResponse:
         """Returns all datasets, the default first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Final
 
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from pairmill import __version__
 from pairmill.clock import SystemClock
 from pairmill.config import read_config, redacted
+from pairmill.errors import RetriableError
 from pairmill.service import end_with_parent, stop_on_signals
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.factory import open_store
@@ -44,7 +45,9 @@ def main(env: Mapping[str, str]) -> int:
         describe_process(registry)
         stores = _opened_stores(config, stack, StoreMetrics(registry, clock))
         explorer = stack.enter_context(open_explorer(stores, config.core, clock=clock))
-        registry.register(DatasetCollector(explorer.datasets))
+        with suppress(RetriableError):  # then they are started with the first image
+            explorer.warm_up()
+        registry.register(DatasetCollector(explorer.search))
         ready = partial(why_none_serves, explorer.datasets)
         desks = stack.enter_context(
             opened_desks(explorer, scratch=config.core.scratch, registry=registry, clock=clock)

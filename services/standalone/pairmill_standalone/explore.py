@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from pairmill.clock import SystemClock
 from pairmill.dataset.reader import Dataset
-from pairmill.errors import PairmillError
+from pairmill.errors import PairmillError, RetriableError
 from pairmill.rpc.config import RpcConfig
 from pairmill.service import stop_on_signals
 from pairmill.store.port import ObjectStore
@@ -78,7 +78,9 @@ def explored(asked: Asked, port: int) -> Iterator[Running]:
     http = HttpConfig(listen=f"127.0.0.1:{port}", linger_seconds=0.0, drain_seconds=2.0)
     with ExitStack() as stack:
         explorer = stack.enter_context(_opened(asked, clock))
-        registry.register(DatasetCollector(explorer.datasets))
+        with suppress(RetriableError):  # then they are started with the first image
+            explorer.warm_up()
+        registry.register(DatasetCollector(explorer.search))
         desks = stack.enter_context(
             opened_desks(explorer, scratch=asked.scratch, registry=registry, clock=clock)
         )

@@ -35,7 +35,7 @@ class Thumbnails:
     def __init__(self, children: ImageChildren, *, max_bytes: int) -> None:
         """At most so many bytes of small images are kept."""
         self._children = children
-        self._made: ByteCache[Hashable, bytes] = ByteCache(max_bytes, len)
+        self.cache: ByteCache[Hashable, bytes] = ByteCache(max_bytes, len)
 
     def image(
         self, snapshot: Snapshot, sample_id: str, max_side: int, safe_mode: SafeMode.ValueType
@@ -55,11 +55,11 @@ class Thumbnails:
         where = columns_of(index, found, ("shard", "tar_offset", "tar_size"))
         stored = ImagePlace(tar=where["shard"][0], offset=where["tar_offset"][0], size=where["tar_size"][0])
         key = (snapshot.name, stored, side)
-        shown = self._made.get(key)
+        shown = self.cache.get(key)
         if shown is None:
             shown = self._shown(snapshot, stored, sample.sample_id, max(sample.width, sample.height), side)
             if shown is not None and side:
-                self._made.put(key, shown)
+                self.cache.put(key, shown)
         return shown
 
     def _shown(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import threading
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 import numpy as np
 
-from pairmill_explorer.caching import ByteCache
+from pairmill_explorer.caching import ByteCache, Counted
 from pairmill_explorer.datasets.served import Snapshot
 from pairmill_explorer.errors import BadRequestError
 from pairmill_explorer.search.collapse import alike_of, looks_of
@@ -67,6 +68,18 @@ class Searcher:
         """`results_bytes` is the most that is kept of queries for their next pages."""
         self._masks = masks
         self._results: ByteCache[Hashable, _Remembered] = ByteCache(results_bytes, lambda one: one.nbytes)
+        self._counting = threading.Lock()
+        self._searched_rows = 0
+
+    @property
+    def searched_rows(self) -> int:
+        """Rows of all indices that were searched, as often as they were."""
+        return self._searched_rows
+
+    @property
+    def caches(self) -> Mapping[str, Counted]:
+        """What is kept for the next request, by name."""
+        return {"filters": self._masks, "results": self._results}
 
     def search(self, snapshot: Snapshot, request: SearchRequest) -> SearchResponse:
         """Returns a page; raises RequestError naming what is wrong with the request."""
@@ -109,6 +122,8 @@ class Searcher:
 
     def nearest(self, snapshot: Snapshot, query: Query, masks: Sequence[Flags], k: int) -> Found:
         """Returns the k admitted rows nearest to a query, the nearest first."""
+        with self._counting:
+            self._searched_rows += snapshot.index.manifest.rows
         return nearest(snapshot.index.segments, masks, query.modality, query.vector, k)
 
     def ranked(

@@ -15,31 +15,36 @@ from pairmill_standalone.docs.measures import (
     all_measures,
 )
 
-SERVICES: Final = ("gateway", "crawler", "downloader", "inference", "scorer", "explorer")
+SERVICES: Final = ("gateway", "crawler", "downloader", "inference", "scorer", "indexer", "explorer")
 LABELS: Final[Mapping[str, str]] = {
+    "bucket": "`en`, `multi`, `nolang`: a language bucket of the index",
+    "cache": "of the explorer: `filters`, `results` (of queries, for their next pages), `pictures`",
     "cause": "of pauses `dependency` (bus, store, model server or disk), `breaker` (the self-test fails); of \
 refused calls `quota` (of a caller), `work` (too many wait)",
+    "change": "`built`, `added` (to the version before), `none` (it was up to date)",
     "check": "`loop`, `bus`, `store`, of inference `model` too",
     "dataset": "a dataset by the name that the explorer's settings give it",
     "code": "gRPC's status, such as `OK`",
     "method": "a method of the API, such as `pairmill.gateway.v1.JobService/SubmitJob`",
-    "model": "`image` or `text`: the tower",
+    "model": "`image` or `text`: the tower; of an index the modality",
     "need": "`bus` with its topics, `store`",
     "operation": "`put`, `get` (whole objects, verified), `get_range`, `stat`",
     "outcome": "`passed`, `handed_on`, `dropped`, `kept`, `filtered`, `failed`",
     "partition": "a number",
     "reason": "of the closed set in [reasons.md](reasons.md), empty where none is needed; of dead letters \
-`invalid_record`",
+`invalid_record`; of index tasks that too, `low_recall`, `corrupt_object`, `object_missing`, \
+`not_indexable`, `build_failed`",
     "result": "of units: `done`, `failed`, `retried` (waits for its environment), `cut_off`, `unwanted` \
 (closed already), `poison` (no task); of requests to Triton: `answered`, `busy` (its queue is full), `away`, \
-`slow` (no answer in time), `refused` (by the model), `wrong` (no answer of this model)",
+`slow` (no answer in time), `refused` (by the model), `wrong` (no answer of this model); of caches `hit`, \
+`miss`",
     "route": "a call of the services, such as `SearchService/Search`, or one of the other addresses",
     "role": "what a file is, as in [formats.md](formats.md); `step` for what the janitor removes",
     "service": "name of the service",
     "standing": "of units `open` or `closed`; of candidates `planned`, `ended` (their download), `passed` \
 (the thresholds)",
     "state": "`admitted`, `crawling`, `draining`, `finalising`, `finished`, `blocked`, `complete`, \
-`incomplete`, `cancelled`",
+`incomplete`, `cancelled`; of exports `complete`, `failed`, `cancelled`",
     "status": "HTTP's status",
     "step": "`encode`, `filter`, `search`, `rows`; `all` of them",
     "topic": "of lag and progress a topic that the service's group reads; of published records any",
@@ -64,8 +69,8 @@ has the alerts, each with a [runbook](runbooks/README.md).
 _TABLE: Final = "| metric | type | unit | meaning |\n|---|---|---|---|\n"
 _OWNERS: Final[Mapping[str, str]] = {
     EVERY_SERVICE: "Of every process, the gateway's too.",
-    EVERY_STAGE: "Of crawler, planner, downloader, inference, scorer and finaliser. The gateway of a cluster \
-has those of bus and store too.",
+    EVERY_STAGE: "Of crawler, planner, downloader, inference, scorer, finaliser and indexer. The gateway of \
+a cluster has those of bus and store too.",
     **dict.fromkeys(SERVICES, ""),
     RPC: "Of services that answer calls.",
     TRITON: "Of inference processes that ask Triton.",
