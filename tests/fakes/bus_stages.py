@@ -34,8 +34,8 @@ class BusStages:
     def step(self) -> int:
         """Carries out all units whose tasks arrived; returns how many there were."""
         worked = 0
-        for topics in STAGE_TOPICS.values():
-            for topic in topics:
+        for stage, topics in STAGE_TOPICS.items():
+            for topic in topics if stage != Stage.STAGE_INDEX else ():  # those are no units
                 for partition in range(self._bus.partitions(topic)):
                     worked += self._read(TopicPartition(topic, partition))
         return worked

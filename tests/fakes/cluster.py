@@ -25,6 +25,7 @@ from pairmill_gateway.audit_desk import AuditDesk
 from pairmill_gateway.book import Book
 from pairmill_gateway.bundles import BundleShelf
 from pairmill_gateway.desk import Desk
+from pairmill_gateway.indexing import Indexing
 from pairmill_gateway.job_desk import JobDesk
 from pairmill_gateway.job_records import admitted_message
 from pairmill_gateway.jobs_loop import JobsLoop, JobsLoopSettings
@@ -33,6 +34,7 @@ from pairmill_gateway.standing_desk import StandingDesk
 from pairmill_gateway.status import JobStatus
 from pairmill_gateway.submission import SubmissionLimits, Submissions
 from pairmill_gateway.workshop import DatasetWorkshop
+from pairmill_protos.index.v1.index_pb2 import IndexOptions
 from pairmill_protos.job.v1.job_pb2 import JobAdmitted, JobEnded
 from pairmill_protos.unit.v1.unit_pb2 import UnitTask
 from tests.fakes.bus import MemoryBus
@@ -99,6 +101,7 @@ class Cluster:
         sweep_again_seconds: float = 86_400.0,
         absent_after_seconds: float = 1800.0,
         keeps_ledger: bool = False,
+        index_finished: bool = False,
     ) -> Gateway:
         """Returns a gateway as it is after a start."""
         bus = bus or self.bus
@@ -128,6 +131,9 @@ class Cluster:
             clock=self.clock,
             sink=statuses,
             checkpoints=checkpoints or NoCheckpoints(),
+            indexing=Indexing(bus, workshop, self.clock, IndexOptions(min_recall=0.8))
+            if index_finished
+            else None,
         )
         loop.own(ALL)
         desk = Desk(

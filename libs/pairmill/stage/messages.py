@@ -191,17 +191,22 @@ def poison_messages(
     the message's place: however often it is delivered, it counts as one failure.
     """
     attempt = poison_attempt(message)
-    letter = Outgoing(
-        topic=DEAD_LETTERS_TOPIC,
-        partition=key_partition(message.key, bus.partitions(DEAD_LETTERS_TOPIC)),
-        key=message.key,
-        value=message.value,
-        headers=message.headers + _letter_headers(message, error, attempt),
-    )
+    letter = dead_letter(bus, message, str(error))
     task = _task_from_headers(message.headers, stage)
     if task is None:
         return [letter]
     return [letter, failed_message(bus, task, attempt, error)]
+
+
+def dead_letter(bus: Bus, message: Message, error: str, *, reason: str = "invalid_record") -> Outgoing:
+    """Returns a message as it came, with why and where it was set aside."""
+    return Outgoing(
+        topic=DEAD_LETTERS_TOPIC,
+        partition=key_partition(message.key, bus.partitions(DEAD_LETTERS_TOPIC)),
+        key=message.key,
+        value=message.value,
+        headers=message.headers + _letter_headers(message, error, reason),
+    )
 
 
 def poison_attempt(message: Message) -> str:
@@ -210,15 +215,15 @@ def poison_attempt(message: Message) -> str:
     return hashlib.blake2b(place.encode(), digest_size=4).hexdigest()
 
 
-def _letter_headers(message: Message, error: InvalidRecordError, attempt: str) -> Headers:
+def _letter_headers(message: Message, error: str, reason: str) -> Headers:
     facts = {
         "dlq-topic": message.topic,
         "dlq-partition": str(message.partition),
         "dlq-offset": str(message.offset),
-        "dlq-reason": "invalid_record",
-        "dlq-error": str(error)[:MAX_ERROR_CHARACTERS],
+        "dlq-reason": reason,
+        "dlq-error": error[:MAX_ERROR_CHARACTERS],
         "dlq-service-version": __version__,
-        "dlq-attempts": attempt,
+        "dlq-attempts": poison_attempt(message),
     }
     return tuple((name, value.encode()) for name, value in facts.items())
 

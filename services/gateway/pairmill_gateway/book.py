@@ -33,6 +33,7 @@ class JobEntry:
     ended: JobEnded | None = None
     ended_at: datetime | None = None
     swept: bool = False  # for good
+    indexed: bool = False  # its dataset has its index, or needs none
 
     @property
     def job_id(self) -> str:
@@ -127,5 +128,7 @@ def _noted(entry: JobEntry, what: JobFact, message: Message) -> JobEntry:
             return replace(entry, ended=JobEnded.FromString(message.value), ended_at=message.appended_at)
         case JobFact.SWEPT:
             return replace(entry, swept=True)
+        case JobFact.INDEXED:
+            return replace(entry, indexed=True)
         case _:
             return entry

@@ -51,6 +51,10 @@ class ClusterConfig:
     absent_after_seconds: float = 1800.0  # without a member of a group before its jobs show as blocked
     sweep_again_seconds: float = 86_400.0  # from a job's end to the last sweep, for what stages wrote late
     keep_ledger: bool = False  # whether the topic keeps records that no job needs any more
+    index_finished: bool = True  # whether datasets that were finished get an index
+    index_only_kept: bool = False  # whether samples that were filtered are left out of it
+    index_min_recall: float = 0.9  # recall@10 against exact search below which an index is refused
+    index_latency_ms: float = 10.0  # of a query over one segment of it, the 95th percentile
     chores_at_once: int = 2  # jobs whose last files are written, or whose leavings are swept, at once
     admin_host: str = "127.0.0.1"  # address that the admin port listens on; 0.0.0.0 in a container
     admin_port: int = 0  # port of /metrics, /livez and /readyz; 0 takes any free one

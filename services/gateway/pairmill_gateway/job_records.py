@@ -8,7 +8,7 @@ from google.protobuf.message import Message as Record
 
 from pairmill.bus.port import Bus, Outgoing
 from pairmill.units import JOBS_TOPIC, key_partition
-from pairmill_protos.job.v1.job_pb2 import JobAdmitted, JobEnded, JobResumed, JobSwept
+from pairmill_protos.job.v1.job_pb2 import JobAdmitted, JobEnded, JobIndexed, JobResumed, JobSwept
 from pairmill_protos.unit.v1.unit_pb2 import Cancel
 
 
@@ -20,6 +20,7 @@ class JobFact(enum.StrEnum):
     RESUME = "resume"
     END = "end"
     SWEPT = "swept"
+    INDEXED = "indexed"
 
 
 def admitted_message(bus: Bus, admitted: JobAdmitted) -> Outgoing:
@@ -45,6 +46,11 @@ def end_message(bus: Bus, ended: JobEnded) -> Outgoing:
 def swept_message(bus: Bus, swept: JobSwept) -> Outgoing:
     """Returns the record that nothing of a job's leavings is left to be swept."""
     return _message(bus, swept.job_id, JobFact.SWEPT, swept)
+
+
+def indexed_message(bus: Bus, indexed: JobIndexed) -> Outgoing:
+    """Returns the record that a job's dataset has its index, or needs none."""
+    return _message(bus, indexed.job_id, JobFact.INDEXED, indexed)
 
 
 def job_key(job_id: str, what: JobFact) -> bytes:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -22,6 +23,7 @@ from pairmill_gateway.chores import Chores
 from pairmill_gateway.cluster_job import ClusterJob
 from pairmill_gateway.conductor import Means, published_units
 from pairmill_gateway.driver import STATUS_SECONDS, finish_job
+from pairmill_gateway.indexing import Indexing
 from pairmill_gateway.job_bus import JobBus, SharedPages
 from pairmill_gateway.job_records import swept_message
 from pairmill_gateway.ports import Finisher, StatusSink
@@ -79,7 +81,9 @@ class JobsLoop:
         clock: Clock,
         sink: StatusSink,
         checkpoints: Checkpoints,
+        indexing: Indexing | None = None,
     ) -> None:
+        """Without `indexing` nobody is asked for indices."""
         self._settings = settings
         self._bus = bus
         self._book = book
@@ -88,6 +92,7 @@ class JobsLoop:
         self._clock = clock
         self._sink = sink
         self._checkpoints = checkpoints
+        self._indexing = indexing
         self._pages = SharedPages(bus)
         self._attendance = Attendance(bus, clock, settings.absent_after_seconds)
         self._trimming = LedgerTrimming(bus, book, clock)
@@ -172,6 +177,7 @@ class JobsLoop:
         for entry in entries:
             if not entry.is_running:
                 self._clean_up(entry)
+        self._have_indexed(entries)
         if not self._settings.keeps_ledger:
             self._trimming.apply(self._owned)
         self._show()
@@ -229,6 +235,13 @@ class JobsLoop:
             self._chores.start(_sweeping(entry.job_id), lambda: self._sweep_for_good(entry))
         elif entry.job_id not in self._swept_once:
             self._chores.start(_sweeping(entry.job_id), lambda: self._sweep_once(entry))
+
+    def _have_indexed(self, entries: list[JobEntry]) -> None:
+        """Looks after the indices of what was finished; nothing of the jobs depends on them."""
+        if self._indexing is None:
+            return
+        for entry in self._indexing.due(entries, self._owned):
+            self._chores.start(f"index-{entry.job_id}", partial(self._indexing.look, entry))
 
     def _is_last_sweep(self, entry: JobEntry) -> bool:
         wait = timedelta(seconds=self._settings.sweep_again_seconds)

@@ -28,6 +28,7 @@ from pairmill_gateway.book import Book
 from pairmill_gateway.bundles import BundleShelf
 from pairmill_gateway.config import ClusterConfig
 from pairmill_gateway.desk import Desk
+from pairmill_gateway.indexing import Indexing
 from pairmill_gateway.job_desk import JobDesk
 from pairmill_gateway.jobs_loop import JobsLoop, JobsLoopSettings
 from pairmill_gateway.metrics import GatewayMetrics
@@ -38,6 +39,7 @@ from pairmill_gateway.running import RunningJobs
 from pairmill_gateway.standing_desk import StandingDesk
 from pairmill_gateway.submission import SubmissionLimits, Submissions
 from pairmill_gateway.workshop import DatasetWorkshop
+from pairmill_protos.index.v1.index_pb2 import IndexOptions
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +102,7 @@ def _loop(config: ClusterConfig, desk: Desk, registry: CollectorRegistry) -> Job
         reissue_after_seconds=config.reissue_after_seconds,
         render=lambda dataset: render_report(collect_facts(dataset)),
     )
+    metrics = GatewayMetrics(registry, NoSink())
     return JobsLoop(
         JobsLoopSettings(
             member=member_name(config.member),
@@ -114,9 +117,21 @@ def _loop(config: ClusterConfig, desk: Desk, registry: CollectorRegistry) -> Job
         running=desk.running,
         workshop=workshop,
         clock=desk.clock,
-        sink=GatewayMetrics(registry, NoSink()),
+        sink=metrics,
         checkpoints=checkpoints,
+        indexing=_indexing(config, desk, workshop, metrics) if config.index_finished else None,
     )
+
+
+def _indexing(
+    config: ClusterConfig, desk: Desk, workshop: DatasetWorkshop, metrics: GatewayMetrics
+) -> Indexing:
+    options = IndexOptions(
+        only_kept=config.index_only_kept,
+        min_recall=config.index_min_recall,
+        latency_ms=config.index_latency_ms,
+    )
+    return Indexing(desk.bus, workshop, desk.clock, options, metrics.waiting_for_index)
 
 
 def _backends(config: ClusterConfig, desk: Desk) -> Backends:

@@ -53,7 +53,16 @@ class GatewayMetrics:
             "Waves that are held back, of the jobs that have not ended.",
             registry=registry,
         )
+        self._unindexed = Gauge(
+            "pairmill_jobs_unindexed",
+            "Jobs that have ended and whose dataset waits for its index, of those this gateway acts for.",
+            registry=registry,
+        )
         self._set()
+
+    def waiting_for_index(self, jobs: int) -> None:
+        """Takes how many jobs wait for the index of their dataset."""
+        self._unindexed.set(jobs)
 
     def show(self, status: JobStatus) -> None:
         """Takes the latest status of a job."""

@@ -7,17 +7,14 @@ from typing import Any
 
 from pairmill.config import Variable, document
 from pairmill.service import ServiceConfig
-from pairmill_gateway.config import ClusterConfig
+from pairmill_standalone.docs.service_pages import UNLIKE_STAGES
 from pairmill_standalone.docs.settings import SERVICES
 
 
 def variables_of(service: str) -> dict[str, Variable]:
     """Returns the variables of a service by name."""
-    if service == "gateway":
-        configs: tuple[type[Any], ...] = (ClusterConfig,)
-    else:
-        own = getattr(importlib.import_module(f"pairmill_{service}.config"), SERVICES[service])
-        configs = (own, ServiceConfig)
+    own = getattr(importlib.import_module(f"pairmill_{service}.config"), SERVICES[service])
+    configs: tuple[type[Any], ...] = (own,) if service in UNLIKE_STAGES else (own, ServiceConfig)
     return {variable.name: variable for config in configs for variable in document(config)}
 
 

@@ -24,6 +24,7 @@ from pairmill_crawler.metrics import CrawlerMetrics
 from pairmill_downloader.metrics import DownloadMetrics
 from pairmill_gateway.adapters.status_file import StatusFile
 from pairmill_gateway.metrics import GatewayMetrics
+from pairmill_indexer.metrics import IndexerMetrics
 from pairmill_inference.metrics import InferenceMetrics
 from pairmill_models.triton_metrics import TritonMetrics
 from pairmill_protos.unit.v1.unit_pb2 import Stage
@@ -142,7 +143,7 @@ def _of_commands(command: Any) -> Iterator[str]:
 def _registries() -> list[CollectorRegistry]:
     stage, gateway = CollectorRegistry(), CollectorRegistry()
     StageMetrics(stage, stage=Stage.STAGE_CRAWL)
-    for metrics in (CrawlerMetrics, DownloadMetrics, InferenceMetrics, ScorerMetrics):
+    for metrics in (CrawlerMetrics, DownloadMetrics, InferenceMetrics, ScorerMetrics, IndexerMetrics):
         metrics(stage)
     stage.register(HealthCollector({"loop": lambda: None}, {"loop": lambda: None}))
     BusMetrics(stage)

@@ -19,6 +19,7 @@ SERVICES: Final = (
     "inference",
     "scorer",
     "finaliser",
+    "indexer",
     "explorer",
 )
 

@@ -14,6 +14,9 @@ from pairmill_standalone.docs.settings import SERVICES, SHARED, service_tables, 
 CALLED: Final = ("gateway", "explorer")
 """Services with an API, whose measures stand in their pages too."""
 
+UNLIKE_STAGES: Final = (*CALLED, "indexer")
+"""Services that have all their settings themselves, but for those of outside things."""
+
 _PAGE: Final = "../../docs"
 
 
@@ -40,7 +43,7 @@ def _settings(service: str) -> str:
     config = getattr(importlib.import_module(f"pairmill_{service}.config"), SERVICES[service])
     page = f"{_PAGE}/settings.md"
     links = [f"[{SHARED[name].title}]({page}#{SHARED[name].anchor})" for name in shared_by(config)]
-    if service not in CALLED:
+    if service not in UNLIKE_STAGES:
         links = [f"[every stage]({page}#every-stage)"]
     return f"Besides those of {' and '.join(links)}:\n\n" + service_tables(service)
 

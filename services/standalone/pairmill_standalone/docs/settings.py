@@ -33,6 +33,7 @@ SERVICES: Final = {
     "inference": "InferenceConfig",
     "scorer": "ScorerConfig",
     "finaliser": "FinaliserConfig",
+    "indexer": "IndexerConfig",
     "gateway": "ClusterConfig",
     "explorer": "ExplorerConfig",
 }

@@ -1,0 +1,1 @@
+"""The outside things that an indexer works with."""

@@ -1,0 +1,111 @@
+"""Which change brings an index up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pairmill.dataset.reader import Dataset
+from pairmill.errors import ConfigurationError, PairmillError
+from pairmill.store.directory import DirectoryStore
+from pairmill_index.opened import open_index
+from pairmill_index.options import BuildOptions
+from pairmill_indexer.change import How, bring_up_to_date, served_version
+from pairmill_indexer.verdicts import Fate, Refusal, fate_of
+from tests.fakes.vector_dataset import VectorDataset
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> VectorDataset:
+    (tmp_path / "d").mkdir()
+    found = VectorDataset(tmp_path / "d", dimensions=8, shard_rows=100)
+    found.add(300)
+    found.publish()
+    return found
+
+
+def how(made: VectorDataset, **options: bool) -> How:
+    return How(options=BuildOptions(min_recall=0.5, **options), scratch=made.folder.parent / "scratch")
+
+
+def rows(made: VectorDataset) -> int:
+    """Samples that the index that serves has."""
+    with open_index(DirectoryStore(made.folder), made.folder.parent / "opened") as index:
+        return sum(int(np.count_nonzero(segment.alive)) for segment in index.segments)
+
+
+def test_an_index_is_built_once(made: VectorDataset) -> None:
+    store = DirectoryStore(made.folder)
+    first = bring_up_to_date(store, how(made))
+    again = bring_up_to_date(store, how(made))
+    assert (first.change, again.change) == ("built", "none")
+    assert first.version == again.version
+    assert first.dataset_version == Dataset.open(made.folder).manifest.version
+    assert set(first.recall.values()) == {1.0}
+    assert rows(made) == first.rows == 300
+
+
+def test_a_later_version_is_added_without_a_build(made: VectorDataset) -> None:
+    store = DirectoryStore(made.folder)
+    bring_up_to_date(store, how(made))
+    vectors = {path: path.read_bytes() for path in made.folder.glob("index/segments/*/image.npy")}
+    made.add(100)
+    made.publish()
+    second = bring_up_to_date(store, how(made))
+    assert (second.change, second.rows, rows(made)) == ("added", 400, 400)
+    assert vectors
+    assert {path: path.read_bytes() for path in vectors} == vectors
+
+
+def test_other_options_are_built(made: VectorDataset) -> None:
+    store = DirectoryStore(made.folder)
+    bring_up_to_date(store, how(made))
+    made.add(100)
+    made.publish()
+    assert bring_up_to_date(store, how(made, only_kept=True)).change == "built"
+
+
+def test_additions_are_merged_when_there_are_too_many(made: VectorDataset) -> None:
+    store = DirectoryStore(made.folder)
+    few = How(options=BuildOptions(min_recall=0.5), scratch=made.folder.parent / "s", max_segments=1)
+    bring_up_to_date(store, few)
+    made.add(100)
+    made.publish()
+    assert bring_up_to_date(store, few).change == "added"
+    assert rows(made) == 400
+
+
+def test_h1_a_damaged_file_of_the_index_is_healed_by_a_build(made: VectorDataset) -> None:
+    store = DirectoryStore(made.folder)
+    bring_up_to_date(store, how(made))
+    for path in made.folder.glob("index/segments/*/ids.npy"):
+        path.write_bytes(path.read_bytes()[:-8])
+    made.add(100)
+    made.publish()
+    assert bring_up_to_date(store, how(made)).change == "built"
+    assert rows(made) == 400
+
+
+def test_g4_a_damaged_file_of_the_dataset_is_refused_and_the_old_version_serves(made: VectorDataset) -> None:
+    store = DirectoryStore(made.folder)
+    first = bring_up_to_date(store, how(made))
+    made.add(100)
+    made.publish()
+    for path in made.folder.glob("embeddings/img_emb/*.npy"):
+        path.write_bytes(path.read_bytes()[:-64])
+    with pytest.raises(PairmillError) as raised:
+        bring_up_to_date(store, how(made))
+    assert fate_of(raised.value) == (Fate.REFUSE, Refusal.CORRUPT_OBJECT)
+    served = served_version(store)
+    assert served is not None
+    assert served.version() == first.version
+
+
+def test_a_dataset_without_samples_is_not_indexable(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    made = VectorDataset(tmp_path / "d", dimensions=8)
+    made.publish()
+    with pytest.raises(ConfigurationError):
+        bring_up_to_date(DirectoryStore(made.folder), how(made))
