@@ -182,15 +182,21 @@ def _first_of_cluster(
         return tuple(flags)
     sorted_clusters = members.clusters[ascending(members.clusters)]
     named = sorted_clusters[starts_of_groups(sorted_clusters)]
-    heads = _where_cluster(
-        segments,
-        flags,
-        lambda ids, clusters: (ids == clusters).all(axis=1) & (find(named, ids) >= 0),
-    )
+    there = [_having(segment, one, named) for segment, one in zip(segments, flags, strict=True)]
+    heads = _where_cluster(segments, there, lambda ids, clusters: (ids == clusters).all(axis=1))
     both = members.with_more(gathered(segments, heads, order, clusters=True))
     positions = ascending(both.clusters, both.keys, both.ids)
     ranks = ranks_in_groups(starts_of_groups(both.clusters[positions]))
     return both.take(positions[ranks >= limit]).taken_from(flags)
+
+
+def _having(segment: SegmentRows, flags: Flags, ids: Words) -> Flags:
+    """Returns the rows whose flag is set and whose id is one of these."""
+    rows = find(segment.ids, ids)
+    rows = rows[rows >= 0]
+    found = np.zeros(len(flags), dtype=np.bool_)
+    found[rows] = flags[rows]
+    return found
 
 
 def _where_cluster(
