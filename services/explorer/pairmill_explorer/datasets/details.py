@@ -24,7 +24,7 @@ from pairmill_protos.explorer.v1.search_service_pb2 import SampleDetail
 
 MAX_IDS: Final = 1000
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def found_ids(index: OpenIndex, sample_ids: Sequence[str], field: str = "sample_ids") -> Found:
@@ -74,7 +74,7 @@ def _fields(
         try:
             table = files.rows(snapshot.store, path, rows)
         except UNREADABLE as error:
-            _log.warning("samples_not_read", dataset=snapshot.name, file=path, error=str(error))
+            log.warning("samples_not_read", dataset=snapshot.name, file=path, error=str(error))
             continue
         for place in places:
             found[place] = fields_of(table, rows.index(wanted[place][1]))
@@ -92,7 +92,7 @@ def _evidence(
             rows = _rows_of(snapshot, path, by_id, files)
             table = files.rows(snapshot.store, path, sorted(rows))
         except UNREADABLE as error:
-            _log.warning("evidence_not_read", dataset=snapshot.name, file=path, error=str(error))
+            log.warning("evidence_not_read", dataset=snapshot.name, file=path, error=str(error))
             continue
         for number, row in enumerate(sorted(rows)):
             found[by_id[rows[row]]] = fields_of(table, number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -11,24 +11,29 @@ import structlog
 from pairmill_explorer.datasets.served import ServedDataset
 from pairmill_explorer.errors import NotFoundError
 
-_log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 _END_SECONDS: Final = 30.0
 
 
 class Datasets:
     """All datasets, the first being the default. Thread-safe."""
 
-    def __init__(self, served: Sequence[ServedDataset]) -> None:
-        """At least one."""
+    def __init__(
+        self,
+        served: Sequence[ServedDataset],
+        find_new: Callable[[Collection[str]], Sequence[ServedDataset]] = lambda known: (),
+    ) -> None:
+        """`find_new` is asked now and then for more than those that are known."""
         self._by_name = {one.name: one for one in served}
+        self._find_new = find_new
 
     def __iter__(self) -> Iterator[ServedDataset]:
         """Yields them, the default first."""
-        return iter(self._by_name.values())
+        return iter(tuple(self._by_name.values()))
 
     def get(self, name: str) -> ServedDataset:
         """Returns a dataset, without a name the default; raises NotFoundError for one that is not served."""
-        if not name:
+        if not name and self._by_name:
             return next(iter(self._by_name.values()))
         found = self._by_name.get(name)
         if found is None:
@@ -36,7 +41,10 @@ class Datasets:
         return found
 
     def refresh(self) -> None:
-        """Looks for new versions of all."""
+        """Looks for new datasets, and for new versions of all."""
+        found = self._find_new(self._by_name.keys())
+        if found:
+            self._by_name = self._by_name | {one.name: one for one in found}  # others may be going over it
         for served in self:
             served.refresh()
 
@@ -70,5 +78,5 @@ class Watcher:
         while not self._stop.wait(self._seconds):
             try:
                 self._datasets.refresh()
-            except Exception as error:  # noqa: BLE001 - the thread's top: what serves goes on serving
-                _log.error("refresh_failed", error=f"{type(error).__name__}: {error}", exc_info=True)
+            except Exception as error:  # the thread's top: what serves goes on serving
+                log.error("refresh_failed", error=f"{type(error).__name__}: {error}", exc_info=True)

@@ -27,7 +27,7 @@ MAX_MESSAGE: Final = 2000
 MAX_CONTACT: Final = 200
 _PREFIX: Final = "REPORT_KIND_"
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def file_report(
@@ -58,7 +58,7 @@ def file_report(
     }
     key = f"{FOLDER}/{now:%Y%m%dT%H%M%SZ}-{report_id}.json"
     snapshot.store.put(key, json.dumps(record, ensure_ascii=False, indent=1).encode() + b"\n")
-    _log.info("report_filed", dataset=snapshot.name, report_id=report_id, kind=record["kind"])
+    log.info("report_filed", dataset=snapshot.name, report_id=report_id, kind=record["kind"])
     response = ReportSampleResponse(report_id=report_id)
     response.filed_at.FromDatetime(now)
     return response

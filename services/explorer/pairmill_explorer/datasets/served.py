@@ -31,7 +31,7 @@ from pairmill_index.publish import current_of
 _REFUSED_SECONDS: Final = 60.0
 """After so long a refused version is looked at again: it may have been repaired."""
 
-_log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ class ServedDataset:
         self._index.replace(opened)
         self._version, self._refused = opened.version, None
         self._say("")
-        _log.info("index_opened", dataset=self.name, version=opened.version, rows=opened.manifest.rows)
+        log.info("index_opened", dataset=self.name, version=opened.version, rows=opened.manifest.rows)
 
     def _find_encoder(self, digest: str) -> None:
         """Looks for the model of a bundle, which may be put there at any time."""
@@ -175,7 +175,7 @@ class ServedDataset:
 
     def _say(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
-            _log.warning("dataset_in_trouble", dataset=self.name, trouble=trouble)
+            log.warning("dataset_in_trouble", dataset=self.name, trouble=trouble)
         self._trouble = trouble
 
 

@@ -21,7 +21,7 @@ from pairmill_models.onnx_embedder import OnnxEmbedder
 from pairmill_models.tiny import bundle_path
 from pairmill_models.triton_settings import TritonConfig
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 _PATIENCE_SECONDS: Final = 3.0
 _REQUEST_SECONDS: Final = 5.0
@@ -70,7 +70,7 @@ class EncoderShelf:
                     bundle = load_bundle(folder, wanted_digest=digest)
                     self._loaded[digest] = BundleEncoder(bundle, self._open(bundle), self._images)
                 except PairmillError as error:
-                    _log.warning("bundle_not_usable", folder=str(folder), error=str(error))
+                    log.warning("bundle_not_usable", folder=str(folder), error=str(error))
                     return None
             return self._loaded[digest]
 

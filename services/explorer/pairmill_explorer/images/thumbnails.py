@@ -26,7 +26,7 @@ SIDES: Final = (128, 192, 256, 320, 480, 640, 1024, 2048)
 
 _SMALL_BYTES: Final = 48 * 2**10
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Thumbnails:
@@ -68,7 +68,7 @@ class Thumbnails:
         try:
             data = read_image(snapshot.store, place, sample_id)
         except CorruptObjectError as error:
-            _log.warning("image_damaged", dataset=snapshot.name, sample_id=sample_id, error=str(error))
+            log.warning("image_damaged", dataset=snapshot.name, sample_id=sample_id, error=str(error))
             return None
         if data is None or not any(is_image(data, extension) for extension in IMAGE_EXTENSIONS):
             return None
