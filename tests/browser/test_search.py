@@ -180,7 +180,25 @@ def test_back_and_forward_bring_what_was_there(visit: Visit) -> None:
 
 def test_another_dataset_can_be_picked(visit: Visit, site: Site) -> None:
     page = visit("?q=red")
-    page.get_by_label("Dataset").select_option("others")
+    page.get_by_label("Dataset", exact=True).select_option("others")
     expect(page).to_have_url(re.compile("dataset=others"))
     expect(first_text(page)).to_contain_text("red")
     asked(page, site, "Search", dataset="others")
+
+
+def test_without_the_model_only_likes_are_searched(visit: Visit, site: Site) -> None:
+    site.explorer.can_encode = False
+    page = visit()
+    expect(page.get_by_role("searchbox", name="Search by text")).to_be_disabled()
+    expect(page.get_by_role("button", name="Search by image")).to_be_disabled()
+    page.locator(".card").first.hover()
+    page.locator(".card").first.get_by_role("button", name="More like this").click()
+    expect(page.locator(".chip.part")).to_have_count(1)
+
+
+def test_a_dataset_says_what_it_is_and_which_indices_it_has(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("button", name="About this dataset").click()
+    about = page.get_by_role("dialog", name="drawings")
+    expect(about).to_contain_text("drawn 1, 64 dimensions")
+    expect(about.get_by_role("row", name="en images 160 IVF64,SQ8")).to_be_visible()

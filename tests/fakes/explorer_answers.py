@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pairmill_protos.common.v1.outcome_pb2 import Count, Outcome, Reason
 from pairmill_protos.explorer.v1 import search_service_pb2 as search
 from pairmill_protos.explorer.v1 import subset_service_pb2 as subset
-from pairmill_protos.explorer.v1.search_pb2 import Field, Hit, Sample, Took
+from pairmill_protos.explorer.v1.search_pb2 import Field, Hit, Modality, Sample, Took
 from tests.fakes.explorer_rules import ENDS, admits, facets, histograms, number, score
 from tests.fakes.explorer_world import JAVASCRIPT, MAX_UNSAFE, World
 
@@ -46,6 +46,7 @@ class FakeExplorer:
     reports: list[search.ReportSampleRequest] = field(default_factory=list)
     subsets: dict[str, subset.Subset] = field(default_factory=dict)
     exports: list[subset.Export] = field(default_factory=list)
+    can_encode: bool = True
 
     def answer(self, method: str, request: Any) -> Message:
         """Returns a call's response."""
@@ -56,7 +57,17 @@ class FakeExplorer:
     def _ListDatasets(self, request: search.ListDatasetsRequest) -> Message:  # noqa: N802 - the call's name
         infos = [
             search.DatasetInfo(
-                dataset=name, samples=len(self.world.samples), max_unsafe_score=MAX_UNSAFE, can_encode=True
+                dataset=name,
+                samples=len(self.world.samples),
+                kept=sum(sample.verdict == "kept" for sample in self.world.samples),
+                model="drawn 1",
+                dimensions=64,
+                max_unsafe_score=MAX_UNSAFE,
+                can_encode=self.can_encode,
+                indices=[
+                    search.IndexInfo(bucket="en", modality=modality, vectors=160, kind="IVF64,SQ8")
+                    for modality in (Modality.MODALITY_IMAGE, Modality.MODALITY_TEXT)
+                ],
             )
             for name in DATASETS
         ]

@@ -45,6 +45,12 @@ def test_every_stylesheet_is_loaded() -> None:
     assert sheets == set(re.findall(r'rel="stylesheet" href="([^"]+)"', PAGE.read_text()))
 
 
+def test_every_module_is_loaded_at_once() -> None:
+    """Otherwise each would wait for whoever imports it."""
+    named = re.findall(r'rel="modulepreload" href="/static/([^"]+)"', PAGE.read_text())
+    assert sorted(named) == sorted(set(NAMES) - {"js/main.js", "js/theme_first.js"})
+
+
 @pytest.mark.parametrize("module", MODULES, ids=NAMES)
 def test_a_module_makes_no_markup_and_no_inline_style(module: Path) -> None:
     code = _without_comments(module.read_text())

@@ -91,7 +91,12 @@ async function post(path, body, signal) {
 async function refusal(answer) {
   try {
     const { code, message, violations } = await answer.json();
-    return new ApiError(answer.status, code, message || `The explorer answered ${answer.status}.`, violations);
+    return new ApiError(
+      answer.status,
+      code,
+      message || `The explorer answered ${answer.status}.`,
+      violations,
+    );
   } catch {
     return new ApiError(answer.status, "UNKNOWN", `The explorer answered ${answer.status}.`);
   }

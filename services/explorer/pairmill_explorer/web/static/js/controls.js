@@ -64,7 +64,13 @@ export function field(label, input, { hint, name } = {}) {
   const notes = [];
   if (hint) notes.push(el("p", { class: "hint", id: `${id}-hint` }, hint));
   if (hint) input.setAttribute("aria-describedby", `${id}-hint`);
-  return el("div", { class: "field", data: name ? { field: name } : {} }, el("label", { for: id, class: "label" }, label), input, notes);
+  return el(
+    "div",
+    { class: "field", data: name ? { field: name } : {} },
+    el("label", { for: id, class: "label" }, label),
+    input,
+    notes,
+  );
 }
 
 /** Returns a bar that fills as far as `part` of `whole`. */
@@ -79,10 +85,21 @@ export function meter(part, whole, label, kind = "") {
 
 /** Returns what stands where something is being loaded. */
 export function loading(text = "Loading…") {
-  return el("p", { class: "loading", role: "status" }, el("span", { class: "spinner", "aria-hidden": "true" }), text);
+  return el(
+    "p",
+    { class: "loading", role: "status" },
+    el("span", { class: "spinner", "aria-hidden": "true" }),
+    text,
+  );
 }
 
 /** Returns what stands where there is nothing, and what to do about it. */
 export function nothing(title, text, ...actions) {
-  return el("div", { class: "nothing" }, el("h2", {}, title), el("p", {}, text), el("div", { class: "row" }, actions));
+  return el(
+    "div",
+    { class: "nothing" },
+    el("h2", {}, title),
+    el("p", {}, text),
+    el("div", { class: "row" }, actions),
+  );
 }

@@ -43,7 +43,8 @@ function shown(children) {
 
 function assign(node, name, value) {
   if (value === null || value === undefined || (value === false && !PROPERTIES.has(name))) return;
-  if (name === "on") for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+  if (name === "on")
+    for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
   else if (name === "css") for (const [key, text] of Object.entries(value)) node.style.setProperty(key, text);
   else if (name === "data") Object.assign(node.dataset, value);
   else if (PROPERTIES.has(name)) node[name] = value;

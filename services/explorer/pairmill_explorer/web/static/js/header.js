@@ -1,17 +1,30 @@
 /** The head of the page: where one is, which dataset, light or dark. */
 
+import { openAbout } from "./about.js";
 import { button, select } from "./controls.js";
 import { el, put } from "./dom.js";
 import { openHelp } from "./help.js";
 import { VIEWS, changed, writeState } from "./state.js";
 import { createThemeSwitch } from "./theme.js";
 
-const TITLES = { explore: "Explore", funnel: "Funnel", dropped: "Dropped", threshold: "Threshold", subsets: "Subsets" };
+const TITLES = {
+  explore: "Explore",
+  funnel: "Funnel",
+  dropped: "Dropped",
+  threshold: "Threshold",
+  subsets: "Subsets",
+};
 
 /** Returns `{show(state)}`; fills the header. */
 export function createHeader(element, { store, datasets, datasetInfo }) {
   const tabs = new Map(VIEWS.map((view) => [view, el("a", { class: "tab" }, TITLES[view])]));
   const picker = el("span", { class: "header-dataset" });
+  const about = button("", {
+    symbol: "data",
+    label: "About this dataset",
+    kind: "quiet",
+    press: () => openAbout(datasetInfo()),
+  });
   for (const [view, tab] of tabs) {
     tab.addEventListener("click", (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return; // a new tab, as everywhere
@@ -21,10 +34,22 @@ export function createHeader(element, { store, datasets, datasetInfo }) {
   }
   put(
     element,
-    el("a", { class: "brand", href: "/", "aria-label": "Pairmill, start anew" }, el("img", { src: "/static/icon.svg", alt: "", width: 22, height: 22 }), el("span", {}, "Pairmill")),
+    el(
+      "a",
+      { class: "brand", href: "/", "aria-label": "Pairmill, start anew" },
+      el("img", { src: "/static/icon.svg", alt: "", width: 22, height: 22 }),
+      el("span", {}, "Pairmill"),
+    ),
     el("nav", { class: "tabs", "aria-label": "Views" }, [...tabs.values()]),
     picker,
-    button("", { symbol: "help", label: "Keyboard and help", kind: "quiet", "aria-keyshortcuts": "?", press: openHelp }),
+    about,
+    button("", {
+      symbol: "help",
+      label: "Keyboard and help",
+      kind: "quiet",
+      "aria-keyshortcuts": "?",
+      press: openHelp,
+    }),
     createThemeSwitch(),
   );
   return {
@@ -35,6 +60,7 @@ export function createHeader(element, { store, datasets, datasetInfo }) {
         else tab.removeAttribute("aria-current");
       }
       document.title = `${TITLES[state.view]} · ${datasetInfo()?.dataset ?? "Pairmill"}`;
+      about.disabled = !datasetInfo();
       put(picker, datasetPicker(state, store, datasets()));
     },
   };

@@ -23,9 +23,28 @@ export function openHelp() {
       el(
         "table",
         { class: "keys" },
-        el("tbody", {}, KEYS.map(([keys, text]) => el("tr", {}, el("th", { scope: "row" }, keys.split("  ").map((key) => el("kbd", {}, key))), el("td", {}, text)))),
+        el(
+          "tbody",
+          {},
+          KEYS.map(([keys, text]) =>
+            el(
+              "tr",
+              {},
+              el(
+                "th",
+                { scope: "row" },
+                keys.split("  ").map((key) => el("kbd", {}, key)),
+              ),
+              el("td", {}, text),
+            ),
+          ),
+        ),
       ),
-      el("p", { class: "hint" }, "Drop an image anywhere on the page, or paste one, to search with it. The address of the page holds the whole query: copy it to share what you see."),
+      el(
+        "p",
+        { class: "hint" },
+        "Drop an image anywhere on the page, or paste one, to search with it. The address of the page holds the whole query: copy it to share what you see.",
+      ),
     ],
     { kind: "small" },
   );

@@ -5,9 +5,21 @@ import { openHelp } from "./help.js";
 /** Listens for the keys; `focusQuery()`, `focusFilters()`, `alike(id)` and `combine(id, weight)` are what they do. */
 export function listenForKeys({ focusQuery, focusFilters, alike, combine }) {
   const page = { "/": focusQuery, f: focusFilters, "?": openHelp };
-  const card = { m: alike, "+": (id) => combine(id, 1), "-": (id) => combine(id, -0.5), "−": (id) => combine(id, -0.5) };
+  const card = {
+    m: alike,
+    "+": (id) => combine(id, 1),
+    "-": (id) => combine(id, -0.5),
+    "−": (id) => combine(id, -0.5),
+  };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+    if (
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      isTyping(event.target) ||
+      document.querySelector("dialog[open]")
+    )
+      return;
     const sample = event.target.closest?.(".card")?.dataset.sample;
     const act = (sample && card[event.key]) || page[event.key];
     if (!act) return;
@@ -17,5 +29,9 @@ export function listenForKeys({ focusQuery, focusFilters, alike, combine }) {
 }
 
 function isTyping(target) {
-  return target.matches?.("input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, [contenteditable]") ?? false;
+  return (
+    target.matches?.(
+      "input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, [contenteditable]",
+    ) ?? false
+  );
 }

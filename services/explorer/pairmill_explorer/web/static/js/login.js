@@ -10,13 +10,21 @@ import { trouble } from "./trouble.js";
 export function askForToken() {
   return new Promise((resolve) => {
     let entered = false;
-    const token = el("input", { class: "input", type: "password", required: true, autocomplete: "current-password" });
+    const token = el("input", {
+      class: "input",
+      type: "password",
+      required: true,
+      autocomplete: "current-password",
+    });
     const outcome = el("div", {});
     const enter = button("Sign in", { kind: "primary", press: send });
     const form = el(
       "form",
       { class: "form", on: { submit: (event) => (event.preventDefault(), send()) } },
-      field("Token", token, { name: "token", hint: "Whoever runs this explorer gives it to you. It is kept as a cookie of this site." }),
+      field("Token", token, {
+        name: "token",
+        hint: "Whoever runs this explorer gives it to you. It is kept as a cookie of this site.",
+      }),
       outcome,
     );
     const closed = () => (entered ? resolve() : askForToken().then(resolve));

@@ -18,7 +18,13 @@ import { createFunnel } from "./views/funnel.js";
 import { createThreshold } from "./views/threshold.js";
 import { createSubsets } from "./subsets/view.js";
 
-const CREATE = { explore: createExplore, funnel: createFunnel, dropped: createDropped, threshold: createThreshold, subsets: createSubsets };
+const CREATE = {
+  explore: createExplore,
+  funnel: createFunnel,
+  dropped: createDropped,
+  threshold: createThreshold,
+  subsets: createSubsets,
+};
 /** Views in which a query can be seen, so that the search box stands above them. */
 const WITH_QUERY = new Set(["explore"]);
 
@@ -35,7 +41,8 @@ function start(main, head, notices) {
   const actions = {
     open: (sample) => store.set({ sample: sample.sample_id }),
     alike: (sample) => search([{ kind: "sample", value: sample.sample_id, weight: 1 }]),
-    combine: (sample, weight) => search(withPart(store.state.parts, { kind: "sample", value: sample.sample_id, weight })),
+    combine: (sample, weight) =>
+      search(withPart(store.state.parts, { kind: "sample", value: sample.sample_id, weight })),
   };
   const context = { store, api, actions, notify, hitsChanged: () => detail.showSteps() };
   const header = createHeader(head, { store, datasets: () => datasets, datasetInfo });
@@ -71,7 +78,7 @@ function start(main, head, notices) {
     present = view;
     const parts = WITH_QUERY.has(state.view) ? [bar.element, view.element] : [view.element];
     if (main.lastElementChild !== view.element) put(main, parts);
-    bar.show(full);
+    bar.show(full, info);
     view.show(full);
     if (moved || scroll !== undefined) scrollTo(0, scroll ?? 0);
     detail.show(full);
@@ -99,6 +106,13 @@ function start(main, head, notices) {
 
 function unavailable(info, state) {
   if (info) return nothing(`${info.dataset} cannot be searched now`, info.trouble);
-  if (state.dataset) return nothing("There is no such dataset", `Nothing called “${state.dataset}” is served here. Choose another one above.`);
-  return nothing("No dataset is served", "Start the explorer with the folder of a dataset: pairmill explore DIR.");
+  if (state.dataset)
+    return nothing(
+      "There is no such dataset",
+      `Nothing called “${state.dataset}” is served here. Choose another one above.`,
+    );
+  return nothing(
+    "No dataset is served",
+    "Start the explorer with the folder of a dataset: pairmill explore DIR.",
+  );
 }

@@ -17,7 +17,12 @@ export function outsideAddress(text, what = "page") {
     { class: "outside" },
     el("code", { class: "address" }, text),
     url
-      ? button("", { symbol: "outside", label: `Open the ${what} elsewhere…`, kind: "quiet small", press: () => warn(url) })
+      ? button("", {
+          symbol: "outside",
+          label: `Open the ${what} elsewhere…`,
+          kind: "quiet small",
+          press: () => warn(url),
+        })
       : text && el("span", { class: "badge" }, "not a web address"),
   );
 }
@@ -35,13 +40,23 @@ export function webAddress(text) {
 function warn(url) {
   const link = el(
     "a",
-    { class: "button primary", href: url.href, target: "_blank", rel: "noopener noreferrer nofollow", referrerpolicy: "no-referrer" },
+    {
+      class: "button primary",
+      href: url.href,
+      target: "_blank",
+      rel: "noopener noreferrer nofollow",
+      referrerpolicy: "no-referrer",
+    },
     `Open ${url.host}`,
   );
   const { close } = openDialog(
     "Leave Pairmill?",
     [
-      el("p", {}, "This address is from the crawl. The site behind it will see that you visit it, and may show something else today."),
+      el(
+        "p",
+        {},
+        "This address is from the crawl. The site behind it will see that you visit it, and may show something else today.",
+      ),
       el("p", {}, el("code", { class: "address" }, url.href)),
     ],
     { kind: "small", actions: [button("Stay", { press: () => close() }), link] },

@@ -65,7 +65,9 @@ export function writeState(state) {
   if (state.collapse.cosine !== null) query.set("cosine", state.collapse.cosine);
   for (const name of OPTIONS) if (state.options[name]) query.set(name, state.options[name]);
   if (state.sample) query.set("sample", state.sample);
-  const images = state.parts.filter((part) => part.kind === "image").map((part) => ["image", writePart(part)]);
+  const images = state.parts
+    .filter((part) => part.kind === "image")
+    .map((part) => ["image", writePart(part)]);
   const search = query.toString();
   const hash = new URLSearchParams(images).toString();
   return `${search ? `?${search}` : "?"}${hash ? `#${hash}` : ""}`;

@@ -2,10 +2,30 @@
 
 /** Titles of groups, and which columns stand in each. */
 export const GROUPS = [
-  ["Where it was found", ["page_url", "crawl", "wat_file", "wat_offset", "warc_file", "warc_offset", "link_index"]],
-  ["Consent evidence", ["robots", "consent", "licence", "http_status", "content_type", "final_url", "fetched_at"]],
+  [
+    "Where it was found",
+    ["page_url", "crawl", "wat_file", "wat_offset", "warc_file", "warc_offset", "link_index"],
+  ],
+  [
+    "Consent evidence",
+    ["robots", "consent", "licence", "http_status", "content_type", "final_url", "fetched_at"],
+  ],
   ["Decision", ["verdict", "reason", "rule_version", "cluster_id", "model", "model_version"]],
-  ["Image", ["WIDTH", "HEIGHT", "stored_width", "stored_height", "format", "body_bytes", "content_sha256", "md5", "phash", "exif"]],
+  [
+    "Image",
+    [
+      "WIDTH",
+      "HEIGHT",
+      "stored_width",
+      "stored_height",
+      "format",
+      "body_bytes",
+      "content_sha256",
+      "md5",
+      "phash",
+      "exif",
+    ],
+  ],
 ];
 
 const ADDRESSES = new Set(["URL", "url", "page_url", "final_url", "image_url"]);

@@ -53,12 +53,20 @@ export function createDetail({ store, api, actions, hits, notify }) {
     showSteps();
     put(content, loading());
     try {
-      const { samples = [] } = await api.search("GetSamples", { dataset: state.dataset, sample_ids: [state.sample] });
+      const { samples = [] } = await api.search("GetSamples", {
+        dataset: state.dataset,
+        sample_ids: [state.sample],
+      });
       if (shown !== state.sample) return;
-      if (samples.length === 0) put(content, trouble(new Error("The dataset has no sample with this id, or no longer.")));
+      if (samples.length === 0)
+        put(content, trouble(new Error("The dataset has no sample with this id, or no longer.")));
       else put(content, render(samples[0], hits()[place()], state));
     } catch (error) {
-      if (shown === state.sample) put(content, trouble(error, () => load(state)));
+      if (shown === state.sample)
+        put(
+          content,
+          trouble(error, () => load(state)),
+        );
     }
   }
 
@@ -66,12 +74,30 @@ export function createDetail({ store, api, actions, hits, notify }) {
     const { sample } = detail;
     const mode = effectiveMode(state.filters.safe);
     return [
-      el("div", { class: "detail-picture" }, createPicture(sample, { dataset: state.dataset, side: SIDE, mode: mode === "hide" ? "blur" : mode })),
+      el(
+        "div",
+        { class: "detail-picture" },
+        createPicture(sample, { dataset: state.dataset, side: SIDE, mode: mode === "hide" ? "blur" : mode }),
+      ),
       el(
         "div",
         { class: "detail-facts" },
-        el("p", { class: "detail-text", dir: "auto", lang: sample.language || null }, sample.text || "(no text)"),
-        el("p", { class: "row" }, verdictBadge(sample), languageBadge(sample), el("span", { class: "hint" }, `${languageLabel(sample.language)} · ${sample.width ?? 0} × ${sample.height ?? 0} px`)),
+        el(
+          "p",
+          { class: "detail-text", dir: "auto", lang: sample.language || null },
+          sample.text || "(no text)",
+        ),
+        el(
+          "p",
+          { class: "row" },
+          verdictBadge(sample),
+          languageBadge(sample),
+          el(
+            "span",
+            { class: "hint" },
+            `${languageLabel(sample.language)} · ${sample.width ?? 0} × ${sample.height ?? 0} px`,
+          ),
+        ),
         buttons(sample, state),
         el("section", {}, el("h3", {}, "Image address"), outsideAddress(sample.url ?? "", "image")),
         scoreSection(sample, hit?.score),
@@ -86,7 +112,11 @@ export function createDetail({ store, api, actions, hits, notify }) {
       { class: "row actions" },
       button("More like this", { symbol: "alike", kind: "primary", press: () => actions.alike(sample) }),
       button("Add", { symbol: "plus", label: "Add to the query", press: () => actions.combine(sample, 1) }),
-      button("Subtract", { symbol: "minus", label: "Subtract from the query", press: () => actions.combine(sample, -0.5) }),
+      button("Subtract", {
+        symbol: "minus",
+        label: "Subtract from the query",
+        press: () => actions.combine(sample, -0.5),
+      }),
       button("Copy id", { symbol: "copy", press: () => copy(sample.sample_id) }),
       button("Report", { symbol: "flag", press: () => openReport(sample, { api, dataset: state.dataset }) }),
     );

@@ -21,7 +21,9 @@ export function scoreSection(sample, hitScore) {
 export function columnSections(detail) {
   const columns = mergedColumns(detail);
   return [
-    ...GROUPS.map(([title, names]) => groupSection(title, names.map((name) => columns.get(name)).filter(Boolean))),
+    ...GROUPS.map(([title, names]) =>
+      groupSection(title, names.map((name) => columns.get(name)).filter(Boolean)),
+    ),
     allColumns("All columns of the sample", detail.fields),
     allColumns("All columns of the fetch", detail.evidence),
   ];
@@ -31,19 +33,43 @@ function scoreRow(name, value, end) {
   const known = value !== undefined && value !== null;
   return [
     el("dt", {}, name),
-    el("dd", {}, meter(known ? value : 0, end, `${name}: ${known ? score(value) : "unknown"}`), el("span", { class: "score" }, known ? score(value) : "unknown")),
+    el(
+      "dd",
+      {},
+      meter(known ? value : 0, end, `${name}: ${known ? score(value) : "unknown"}`),
+      el("span", { class: "score" }, known ? score(value) : "unknown"),
+    ),
   ];
 }
 
 function groupSection(title, fields) {
   if (fields.length === 0) return null;
-  return el("section", {}, el("h3", {}, title), el("dl", { class: "columns" }, fields.map((field) => [el("dt", {}, humanise(field.name)), el("dd", {}, field.null ? el("span", { class: "hint" }, "none") : valueOf(field))])));
+  return el(
+    "section",
+    {},
+    el("h3", {}, title),
+    el(
+      "dl",
+      { class: "columns" },
+      fields.map((field) => [
+        el("dt", {}, humanise(field.name)),
+        el("dd", {}, field.null ? el("span", { class: "hint" }, "none") : valueOf(field)),
+      ]),
+    ),
+  );
 }
 
 function allColumns(title, fields = []) {
   if (fields.length === 0) return null;
-  const rows = fields.map((field) => el("tr", {}, el("th", { scope: "row" }, field.name), el("td", {}, valueOf(field))));
-  return el("details", { class: "all-columns" }, el("summary", {}, title), el("table", {}, el("tbody", {}, rows)));
+  const rows = fields.map((field) =>
+    el("tr", {}, el("th", { scope: "row" }, field.name), el("td", {}, valueOf(field))),
+  );
+  return el(
+    "details",
+    { class: "all-columns" },
+    el("summary", {}, title),
+    el("table", {}, el("tbody", {}, rows)),
+  );
 }
 
 function valueOf(field) {

@@ -16,10 +16,18 @@ export function createActiveFilters(change, { omit = null } = {}) {
     const fields = activeFields(filters).filter((field) => field !== omit);
     const chips = fields.map((field) => {
       const text = `${fieldLabel(field)}: ${filterText(filters, field)}`;
-      const remove = button("", { symbol: "close", label: `Remove ${text}`, kind: "quiet small", press: () => change(withoutField(filters, field)) });
+      const remove = button("", {
+        symbol: "close",
+        label: `Remove ${text}`,
+        kind: "quiet small",
+        press: () => change(withoutField(filters, field)),
+      });
       return el("li", { class: "chip", data: { field } }, el("span", { class: "chip-text" }, text), remove);
     });
-    const reset = button("Reset", { kind: "quiet small", press: () => change({ ...emptyFilters(), safe: filters.safe }) });
+    const reset = button("Reset", {
+      kind: "quiet small",
+      press: () => change({ ...emptyFilters(), safe: filters.safe }),
+    });
     put(element, chips.length ? [...chips, el("li", {}, reset)] : []);
   }
 
@@ -31,9 +39,12 @@ export function filterText(filters, field) {
   if (field === "text_contains") return `“${filters.text}”`;
   if (field === "fetched_at") return span(filters.from, filters.until);
   const range = filters.ranges[field];
-  if (range) return span(range.min === null ? "" : plain(range.min), range.max === null ? "" : plain(range.max));
+  if (range)
+    return span(range.min === null ? "" : plain(range.min), range.max === null ? "" : plain(range.max));
   const values = filters.lists[field].map((value) => valueLabel(field, value));
-  return values.length > MOST_VALUES ? `${values.slice(0, MOST_VALUES).join(", ")} and ${values.length - MOST_VALUES} more` : values.join(", ");
+  return values.length > MOST_VALUES
+    ? `${values.slice(0, MOST_VALUES).join(", ")} and ${values.length - MOST_VALUES} more`
+    : values.join(", ");
 }
 
 function span(low, high) {

@@ -17,7 +17,11 @@ export async function loadCounts(api, state, depth, signal) {
   const [all, ...single] = await Promise.all([
     api.search("GetFacets", facetsMessage(state, state.filters, depth), signal),
     ...chosen.map((field) =>
-      api.search("GetFacets", { ...facetsMessage(state, withoutField(state.filters, field), depth), fields: [field] }, signal),
+      api.search(
+        "GetFacets",
+        { ...facetsMessage(state, withoutField(state.filters, field), depth), fields: [field] },
+        signal,
+      ),
     ),
   ]);
   const facets = byField(all.facets);

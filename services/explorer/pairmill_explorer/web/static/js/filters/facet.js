@@ -25,14 +25,23 @@ export function createFacet(field, change) {
   let chosen = [];
   let all = false;
   const summary = el("summary", {}, el("span", {}, fieldLabel(field)), el("span", { class: "facet-chosen" }));
-  const element = el("details", { class: "facet", open: ["verdicts", "languages"].includes(field), data: { field } }, summary, find, list, foot);
+  const element = el(
+    "details",
+    { class: "facet", open: ["verdicts", "languages"].includes(field), data: { field } },
+    summary,
+    find,
+    list,
+    foot,
+  );
 
   function show(facet, selection) {
     chosen = selection;
     values = (facet?.values ?? []).map(({ value = "", count: rows }) => ({ value, rows: int(rows) }));
     others = int(facet?.others);
     const known = new Set(values.map(({ value }) => value));
-    values.unshift(...chosen.filter((value) => !known.has(value)).map((value) => ({ value, rows: facet ? 0 : null })));
+    values.unshift(
+      ...chosen.filter((value) => !known.has(value)).map((value) => ({ value, rows: facet ? 0 : null })),
+    );
     find.hidden = values.length <= FEW && others === 0;
     summary.lastChild.textContent = chosen.length ? String(chosen.length) : "";
     render();
@@ -41,18 +50,31 @@ export function createFacet(field, change) {
   function render() {
     const wanted = find.hidden ? "" : find.value.trim().toLowerCase();
     const found = values.filter(({ value }) => valueLabel(field, value).toLowerCase().includes(wanted));
-    const few = all || wanted ? found.slice(0, MANY) : found.filter(({ value }, at) => at < FEW || chosen.includes(value));
+    const few =
+      all || wanted
+        ? found.slice(0, MANY)
+        : found.filter(({ value }, at) => at < FEW || chosen.includes(value));
     put(list, few.map(row));
     put(foot, footOf(wanted, found.length - few.length));
   }
 
   function row({ value, rows }) {
-    const box = el("input", { type: "checkbox", checked: chosen.includes(value), on: { change: () => toggle(value) } });
+    const box = el("input", {
+      type: "checkbox",
+      checked: chosen.includes(value),
+      on: { change: () => toggle(value) },
+    });
     box.dataset.value = value;
     return el(
       "li",
       { class: rows === 0 ? "empty" : "" },
-      el("label", {}, box, el("span", { class: "facet-name", title: value }, valueLabel(field, value)), el("span", { class: "facet-count" }, rows === null ? "" : count(rows))),
+      el(
+        "label",
+        {},
+        box,
+        el("span", { class: "facet-name", title: value }, valueLabel(field, value)),
+        el("span", { class: "facet-count" }, rows === null ? "" : count(rows)),
+      ),
     );
   }
 
@@ -60,8 +82,13 @@ export function createFacet(field, change) {
     const typed = find.value.trim();
     const exact = values.some(({ value }) => value === typed);
     return [
-      wanted && !exact && others > 0 && button(`Add “${typed}”`, { kind: "quiet small", press: () => toggle(typed) }),
-      !wanted && left > 0 && button(`${count(left)} more`, { kind: "quiet small", press: () => ((all = true), render()) }),
+      wanted &&
+        !exact &&
+        others > 0 &&
+        button(`Add “${typed}”`, { kind: "quiet small", press: () => toggle(typed) }),
+      !wanted &&
+        left > 0 &&
+        button(`${count(left)} more`, { kind: "quiet small", press: () => ((all = true), render()) }),
       others > 0 && el("span", { class: "hint" }, `${count(others)} rows with rarer values`),
     ];
   }

@@ -14,7 +14,12 @@ export function drawHistogram(whole, current, within = () => true) {
   const intervals = whole.length;
   return svg(
     "svg",
-    { class: "histogram", viewBox: `0 0 ${intervals} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    {
+      class: "histogram",
+      viewBox: `0 0 ${intervals} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    },
     bars(whole, "bar-whole", () => true),
     bars(current ?? [], "bar-current", within),
   );

@@ -11,10 +11,24 @@ export function createRange(field, change) {
   const name = fieldLabel(field);
   const picture = el("div", { class: "range-picture" });
   const sliders = ["Least", "Most"].map((end, at) =>
-    el("input", { type: "range", min: 0, max: 1, step: 1, class: `range-slider end-${at}`, "aria-label": `${end} ${name}`, on: { input: slide, change: release } }),
+    el("input", {
+      type: "range",
+      min: 0,
+      max: 1,
+      step: 1,
+      class: `range-slider end-${at}`,
+      "aria-label": `${end} ${name}`,
+      on: { input: slide, change: release },
+    }),
   );
   const numbers = ["Least", "Most"].map((end) =>
-    el("input", { type: "number", step: "any", class: "input small", "aria-label": `${end} ${name}, exactly`, on: { change: typed } }),
+    el("input", {
+      type: "number",
+      step: "any",
+      class: "input small",
+      "aria-label": `${end} ${name}, exactly`,
+      on: { change: typed },
+    }),
   );
   const note = el("span", { class: "hint" });
   const track = el("div", { class: "range-track" }, sliders);
@@ -24,7 +38,14 @@ export function createRange(field, change) {
     el("legend", {}, name),
     picture,
     track,
-    el("div", { class: "range-numbers" }, numbers[0], el("span", { "aria-hidden": "true" }, "–"), numbers[1], note),
+    el(
+      "div",
+      { class: "range-numbers" },
+      numbers[0],
+      el("span", { "aria-hidden": "true" }, "–"),
+      numbers[1],
+      note,
+    ),
   );
   let scale = null;
   let counts = { whole: [], current: [] };
@@ -57,7 +78,14 @@ export function createRange(field, change) {
   function draw() {
     const [low, high] = places();
     const perInterval = scale.last / counts.whole.length;
-    put(picture, drawHistogram(counts.whole, counts.current, (at) => (at + 1) * perInterval > low && at * perInterval < high));
+    put(
+      picture,
+      drawHistogram(
+        counts.whole,
+        counts.current,
+        (at) => (at + 1) * perInterval > low && at * perInterval < high,
+      ),
+    );
     track.style.setProperty("--low", `${(100 * low) / scale.last}%`);
     track.style.setProperty("--high", `${(100 * high) / scale.last}%`);
     sliders[0].setAttribute("aria-valuetext", plain(scale.valueAt(low)));
@@ -83,7 +111,10 @@ export function createRange(field, change) {
 
   function chosen() {
     const [low, high] = places();
-    return { min: low === 0 ? null : scale.valueAt(low), max: high === scale.last ? null : scale.valueAt(high) };
+    return {
+      min: low === 0 ? null : scale.valueAt(low),
+      max: high === scale.last ? null : scale.valueAt(high),
+    };
   }
 
   function typed() {

@@ -30,7 +30,12 @@ export function createWordFilters(change) {
 
   return {
     text: field("Text contains", text, { name: "text_contains" }),
-    dates: el("div", { class: "two", data: { field: "fetched_at" } }, field("Fetched from", from), field("until", until)),
+    dates: el(
+      "div",
+      { class: "two", data: { field: "fetched_at" } },
+      field("Fetched from", from),
+      field("until", until),
+    ),
     show(filters) {
       if (document.activeElement !== text) text.value = filters.text;
       from.value = filters.from;

@@ -21,19 +21,31 @@ export function createQueryBar({ store, notify }) {
     "aria-label": "Search by text",
     "aria-keyshortcuts": "/",
   });
-  const file = el("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Image to search with" });
+  const file = el("input", {
+    type: "file",
+    accept: "image/*",
+    hidden: true,
+    "aria-label": "Image to search with",
+  });
   const parts = el("ul", { class: "chips parts", "aria-label": "Parts of the query" });
   const modality = el("span", {});
   const more = button("", { symbol: "plus", label: "Add the text to the query", press: () => submit(true) });
+  const chooser = button("", {
+    symbol: "image",
+    label: "Search by image",
+    kind: "quiet",
+    press: () => file.click(),
+  });
+  const submitter = el("button", { type: "submit", class: "button primary" }, "Search");
   const element = el(
     "form",
     { class: "query", role: "search", on: { submit: (event) => (event.preventDefault(), submit(false)) } },
     el(
       "div",
       { class: "query-row" },
-      el("div", { class: "query-box" }, input, button("", { symbol: "image", label: "Search by image", kind: "quiet", press: () => file.click() }), file),
+      el("div", { class: "query-box" }, input, chooser, file),
       more,
-      el("button", { type: "submit", class: "button primary" }, "Search"),
+      submitter,
       modality,
     ),
     parts,
@@ -81,6 +93,13 @@ export function createQueryBar({ store, notify }) {
     store.set({ view: "explore", parts: next, sample: "" });
   }
 
+  /** Without the dataset's model neither texts nor images can be looked for, only samples' likes. */
+  function setEncodable(can) {
+    input.disabled = more.disabled = submitter.disabled = chooser.disabled = !can;
+    element.classList.toggle("mute", !can);
+    if (!can) input.placeholder = "This dataset's model is not here: only “more like this” can search";
+  }
+
   function showParts(state, asChips) {
     const chips = state.parts.map((part, index) =>
       partChip(part, {
@@ -92,18 +111,32 @@ export function createQueryBar({ store, notify }) {
     );
     const clear = el("li", {}, button("Clear query", { kind: "quiet small", press: () => search([]) }));
     put(parts, asChips && chips.length > 0 ? [...chips, clear] : []);
-    input.placeholder = asChips && chips.length > 0 ? "Add a text to the query" : "Describe a picture, or drop one here";
+    if (input.disabled) return;
+    input.placeholder =
+      asChips && chips.length > 0 ? "Add a text to the query" : "Describe a picture, or drop one here";
   }
 
   return {
     element,
     focus: () => (input.focus(), input.select()),
-    show(state) {
+    show(state, info) {
+      setEncodable(info?.can_encode ?? false);
       const plain = isPlain(state.parts);
       const text = plain ? (state.parts[0]?.value ?? "") : "";
       if (input.value.trim() !== text) input.value = text;
       showParts(state, !plain);
-      put(modality, segmented("Search in", [["image", "Images"], ["text", "Texts"]], state.modality, (value) => store.set({ modality: value })));
+      put(
+        modality,
+        segmented(
+          "Search in",
+          [
+            ["image", "Images"],
+            ["text", "Texts"],
+          ],
+          state.modality,
+          (value) => store.set({ modality: value }),
+        ),
+      );
     },
   };
 }

@@ -26,7 +26,9 @@ export async function imageValue(file) {
 
 /** Returns an address under which the page can show such a value; to be revoked when it is no more needed. */
 export function imageObject(value) {
-  const bytes = Uint8Array.from(atob(value.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+  const bytes = Uint8Array.from(atob(value.replaceAll("-", "+").replaceAll("_", "/")), (char) =>
+    char.charCodeAt(0),
+  );
   return URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
 }
 
@@ -46,6 +48,7 @@ function draw(canvas, bitmap) {
 
 function encode(bytes) {
   let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  for (let at = 0; at < bytes.length; at += 8192)
+    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   return btoa(text).replaceAll("+", "-").replaceAll("/", "_");
 }

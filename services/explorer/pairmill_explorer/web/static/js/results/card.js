@@ -30,15 +30,31 @@ export function createCard(hit, { dataset, mode, actions, measure }) {
     el(
       "div",
       { class: "card-actions" },
-      button("", { symbol: "alike", label: "More like this", kind: "small", press: () => actions.alike(sample) }),
-      button("", { symbol: "plus", label: "Add to the query", kind: "small", press: () => actions.combine(sample, 1) }),
-      button("", { symbol: "minus", label: "Subtract from the query", kind: "small", press: () => actions.combine(sample, -0.5) }),
+      button("", {
+        symbol: "alike",
+        label: "More like this",
+        kind: "small",
+        press: () => actions.alike(sample),
+      }),
+      button("", {
+        symbol: "plus",
+        label: "Add to the query",
+        kind: "small",
+        press: () => actions.combine(sample, 1),
+      }),
+      button("", {
+        symbol: "minus",
+        label: "Subtract from the query",
+        kind: "small",
+        press: () => actions.combine(sample, -0.5),
+      }),
     ),
   );
 }
 
 function facts(hit, measure) {
   if (measure) return el("span", { class: "score", title: measure.label }, score(hit.sample[measure.field]));
-  if (hit.score !== undefined) return el("span", { class: "score", title: "Cosine with the query" }, score(hit.score));
+  if (hit.score !== undefined)
+    return el("span", { class: "score", title: "Cosine with the query" }, score(hit.score));
   return el("span", { class: "score", title: "Similarity of image and text" }, score(hit.sample.similarity));
 }

@@ -6,7 +6,8 @@ const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 export function moveByArrows(grid) {
   grid.addEventListener("keydown", (event) => {
     const card = event.target.closest(".card");
-    if (!card || event.ctrlKey || event.metaKey || event.altKey || !event.target.matches(".card-open")) return;
+    if (!card || event.ctrlKey || event.metaKey || event.altKey || !event.target.matches(".card-open"))
+      return;
     const cards = [...grid.querySelectorAll(".card")];
     const next = cards[target(cards, cards.indexOf(card), event.key)];
     if (!next) return;

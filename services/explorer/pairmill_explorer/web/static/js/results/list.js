@@ -89,7 +89,10 @@ export function createResults({ api, actions, loaded, reset }) {
 
 function skeleton() {
   const cells = Array.from({ length: 12 }, () => el("div", { class: "card ghost", "aria-hidden": "true" }));
-  return [el("p", { class: "visually-hidden", role: "status" }, "Searching…"), el("div", { class: "grid" }, cells)];
+  return [
+    el("p", { class: "visually-hidden", role: "status" }, "Searching…"),
+    el("div", { class: "grid" }, cells),
+  ];
 }
 
 function nothingFound(reset) {

@@ -41,7 +41,11 @@ export class Pages {
     if (!query || query.done || this.busy) return null;
     const abort = (this.#abort = new AbortController());
     try {
-      const answer = await this.#api.search("Search", { ...query.request, cursor: query.cursor }, abort.signal);
+      const answer = await this.#api.search(
+        "Search",
+        { ...query.request, cursor: query.cursor },
+        abort.signal,
+      );
       const hits = answer.hits ?? [];
       query.hits.push(...hits);
       query.answer ??= answer;

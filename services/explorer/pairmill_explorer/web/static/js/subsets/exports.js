@@ -25,15 +25,47 @@ export function createExports(subset, { api, store, dataset, signal }) {
   let timer = 0;
   signal.addEventListener("abort", () => clearTimeout(timer));
   refresh();
-  return el("section", { class: "card-like", "aria-label": "Exports" }, el("h2", {}, "Exports"), startForm(), wrong, list, compare);
+  return el(
+    "section",
+    { class: "card-like", "aria-label": "Exports" },
+    el("h2", {}, "Exports"),
+    startForm(),
+    wrong,
+    list,
+    compare,
+  );
 
   function startForm() {
-    const format = el("select", { class: "select" }, FORMATS.map(([value, text]) => el("option", { value }, text)));
-    const shard = el("input", { type: "number", class: "input", value: "10000", min: 100, max: 1000000, step: 1 });
+    const format = el(
+      "select",
+      { class: "select" },
+      FORMATS.map(([value, text]) => el("option", { value }, text)),
+    );
+    const shard = el("input", {
+      type: "number",
+      class: "input",
+      value: "10000",
+      min: 100,
+      max: 1000000,
+      step: 1,
+    });
     const start = async () => {
-      await attempt(() => api.subsets("StartExport", { dataset, name, format: format.value, shard_samples: Number(shard.value) }));
+      await attempt(() =>
+        api.subsets("StartExport", {
+          dataset,
+          name,
+          format: format.value,
+          shard_samples: Number(shard.value),
+        }),
+      );
     };
-    return el("form", { class: "row export-form", on: { submit: (event) => (event.preventDefault(), start()) } }, field("Written as", format, { name: "format" }), field("Samples per file", shard, { name: "shard_samples" }), el("button", { type: "submit", class: "button primary" }, "Export"));
+    return el(
+      "form",
+      { class: "row export-form", on: { submit: (event) => (event.preventDefault(), start()) } },
+      field("Written as", format, { name: "format" }),
+      field("Samples per file", shard, { name: "shard_samples" }),
+      el("button", { type: "submit", class: "button primary" }, "Export"),
+    );
   }
 
   async function attempt(call) {
@@ -66,9 +98,22 @@ export function createExports(subset, { api, store, dataset, signal }) {
     return el(
       "li",
       { class: "export", data: { export: entry.export_id, state: stateName(entry.state) } },
-      el("p", { class: "row" }, el("b", {}, formatName(entry.format)), el("span", { class: `badge state-${stateName(entry.state)}` }, stateName(entry.state)), el("span", { class: "hint" }, `revision ${entry.revision} · ${moment(entry.started_at)}`), live && button("Cancel", { kind: "small", press: () => cancel(entry) })),
+      el(
+        "p",
+        { class: "row" },
+        el("b", {}, formatName(entry.format)),
+        el("span", { class: `badge state-${stateName(entry.state)}` }, stateName(entry.state)),
+        el("span", { class: "hint" }, `revision ${entry.revision} · ${moment(entry.started_at)}`),
+        live && button("Cancel", { kind: "small", press: () => cancel(entry) }),
+      ),
       live && meter(done, total, `${percent(done, total)} written`),
-      el("p", { class: "hint" }, `${count(done)} of ${counted(total, "sample")}, ${bytes(entry.bytes_done)}`, live && entry.remaining_seconds !== undefined && `, ${duration(entry.remaining_seconds)} to go`, int(entry.without_image) > 0 && `, ${count(entry.without_image)} without image left out`),
+      el(
+        "p",
+        { class: "hint" },
+        `${count(done)} of ${counted(total, "sample")}, ${bytes(entry.bytes_done)}`,
+        live && entry.remaining_seconds !== undefined && `, ${duration(entry.remaining_seconds)} to go`,
+        int(entry.without_image) > 0 && `, ${count(entry.without_image)} without image left out`,
+      ),
       entry.folder && entry.state === COMPLETE && el("p", {}, el("code", { class: "address" }, entry.folder)),
       entry.error && el("p", { class: "bad" }, entry.error),
     );
@@ -83,26 +128,61 @@ export function createExports(subset, { api, store, dataset, signal }) {
 function comparison(exports, { api, store, dataset }) {
   const complete = exports.filter(({ state }) => state === COMPLETE);
   if (complete.length < 2) return [];
-  const options = () => complete.map((entry) => el("option", { value: entry.export_id }, `${moment(entry.started_at)} · ${formatName(entry.format)} · revision ${entry.revision}`));
+  const options = () =>
+    complete.map((entry) =>
+      el(
+        "option",
+        { value: entry.export_id },
+        `${moment(entry.started_at)} · ${formatName(entry.format)} · revision ${entry.revision}`,
+      ),
+    );
   const older = el("select", { class: "select" }, options());
   const newer = el("select", { class: "select" }, options());
   older.selectedIndex = 1;
   const outcome = el("div", { "aria-live": "polite" });
   const look = async () => {
     try {
-      const answer = await api.subsets("DiffExports", { dataset, old_export_id: older.value, new_export_id: newer.value });
+      const answer = await api.subsets("DiffExports", {
+        dataset,
+        old_export_id: older.value,
+        new_export_id: newer.value,
+      });
       put(outcome, differences(answer, store));
     } catch (error) {
       put(outcome, trouble(error, look));
     }
   };
-  return el("details", { class: "facet" }, el("summary", {}, "Compare two exports"), el("div", { class: "two" }, field("Older", older), field("Newer", newer)), button("Compare", { press: look }), outcome);
+  return el(
+    "details",
+    { class: "facet" },
+    el("summary", {}, "Compare two exports"),
+    el("div", { class: "two" }, field("Older", older), field("Newer", newer)),
+    button("Compare", { press: look }),
+    outcome,
+  );
 }
 
 function differences(answer, store) {
-  const ids = (title, list = []) => list.length > 0 && el("div", {}, el("h3", {}, title), el("ul", { class: "ids" }, list.map((id) => el("li", {}, button(id, { kind: "quiet small", press: () => store.set({ sample: id }) })))));
+  const ids = (title, list = []) =>
+    list.length > 0 &&
+    el(
+      "div",
+      {},
+      el("h3", {}, title),
+      el(
+        "ul",
+        { class: "ids" },
+        list.map((id) =>
+          el("li", {}, button(id, { kind: "quiet small", press: () => store.set({ sample: id }) })),
+        ),
+      ),
+    );
   return [
-    el("p", {}, `${count(answer.common)} in both, ${count(answer.added)} added, ${count(answer.removed)} removed.`),
+    el(
+      "p",
+      {},
+      `${count(answer.common)} in both, ${count(answer.added)} added, ${count(answer.removed)} removed.`,
+    ),
     ids("Added, some of them", answer.added_ids),
     ids("Removed, some of them", answer.removed_ids),
   ];

@@ -42,7 +42,11 @@ export function recipeOf(form, state) {
 function queryOf(form, state) {
   const most = number(form, "max_results");
   const least = number(form, "min_score");
-  if (most === null && least === null) throw new FormError("max_results", "Say how many, or how near they have to be: one of both is needed with a query.");
+  if (most === null && least === null)
+    throw new FormError(
+      "max_results",
+      "Say how many, or how near they have to be: one of both is needed with a query.",
+    );
   const query = { parts: partsMessage(state.parts), modality: modalityMessage(state.modality) };
   if (most !== null) query.max_results = String(most);
   if (least !== null) query.min_score = least;
@@ -70,7 +74,10 @@ function weightsOf(text) {
     const at = line.lastIndexOf("=");
     const share = Number(line.slice(at + 1));
     if (at < 1 || line.slice(at + 1).trim() === "" || !(share >= 0 && share <= 1)) {
-      throw new FormError("weights", `“${line.trim()}” is not of the form value = share, with a share from 0 to 1.`);
+      throw new FormError(
+        "weights",
+        `“${line.trim()}” is not of the form value = share, with a share from 0 to 1.`,
+      );
     }
     weights[line.slice(0, at).trim()] = share;
   }

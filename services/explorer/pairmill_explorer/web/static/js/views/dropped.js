@@ -8,7 +8,8 @@ import { outsideAddress } from "../outside.js";
 import { trouble } from "../trouble.js";
 import { createPage } from "./page.js";
 
-const LEAD = "Candidates that were planned for download and became no sample: with the reason, and what exactly happened.";
+const LEAD =
+  "Candidates that were planned for download and became no sample: with the reason, and what exactly happened.";
 const PAGE = 50;
 
 /** Returns the view. */
@@ -27,7 +28,9 @@ export function createDropped({ store, api }) {
 }
 
 function reasonList(counts, chosen, store) {
-  const entries = counts.map((entry) => ({ reason: reasonName(entry.reason), rows: int(entry.rows) })).sort((one, other) => other.rows - one.rows);
+  const entries = counts
+    .map((entry) => ({ reason: reasonName(entry.reason), rows: int(entry.rows) }))
+    .sort((one, other) => other.rows - one.rows);
   const all = entries.reduce((sum, { rows }) => sum + rows, 0);
   const most = entries[0]?.rows ?? 0;
   const choose = (reason) => store.set({ options: { ...store.state.options, reason } });
@@ -37,18 +40,35 @@ function reasonList(counts, chosen, store) {
       {},
       el(
         "button",
-        { type: "button", class: "reason-choice", "aria-pressed": String(reason === chosen), data: { reason }, on: { click: () => choose(reason) } },
+        {
+          type: "button",
+          class: "reason-choice",
+          "aria-pressed": String(reason === chosen),
+          data: { reason },
+          on: { click: () => choose(reason) },
+        },
         el("span", {}, text),
         el("span", { class: "facet-count" }, count(rows)),
         meter(rows, top, `${count(rows)} of ${count(all)}`, "seg-failed"),
       ),
     );
-  return el("nav", { class: "reason-list", "aria-label": "Reasons" }, el("ul", {}, row("", "All reasons", all, all), entries.map(({ reason, rows }) => row(reason, humanise(reason), rows, most))));
+  return el(
+    "nav",
+    { class: "reason-list", "aria-label": "Reasons" },
+    el(
+      "ul",
+      {},
+      row("", "All reasons", all, all),
+      entries.map(({ reason, rows }) => row(reason, humanise(reason), rows, most)),
+    ),
+  );
 }
 
 /** The enum's name as the rest of the interface writes reasons. */
 function reasonName(name = "") {
-  return String(name).replace(/^REASON_/, "").toLowerCase();
+  return String(name)
+    .replace(/^REASON_/, "")
+    .toLowerCase();
 }
 
 function droppedList(api, request, first) {
@@ -62,8 +82,10 @@ function droppedList(api, request, first) {
     const rows = answer.dropped ?? [];
     list.append(...rows.map(droppedRow));
     cursor = answer.next_cursor ?? "";
-    if (list.children.length === 0) put(foot, nothing("Nothing was dropped", "Every candidate became a sample."));
-    else put(foot, cursor ? button("Load more", { press: more }) : el("p", { class: "hint" }, "That is all."));
+    if (list.children.length === 0)
+      put(foot, nothing("Nothing was dropped", "Every candidate became a sample."));
+    else
+      put(foot, cursor ? button("Load more", { press: more }) : el("p", { class: "hint" }, "That is all."));
   }
 
   async function more() {
@@ -80,8 +102,18 @@ function droppedRow({ url = "", text, reason = "", detail, page_url: page }) {
   return el(
     "li",
     { class: "dropped-row" },
-    el("p", { class: "row" }, el("span", { class: "badge verdict-failed" }, humanise(reason)), detail && el("span", { class: "hint" }, detail)),
+    el(
+      "p",
+      { class: "row" },
+      el("span", { class: "badge verdict-failed" }, humanise(reason)),
+      detail && el("span", { class: "hint" }, detail),
+    ),
     el("p", { dir: "auto" }, text),
-    el("p", { class: "row" }, outsideAddress(url, "image"), page && el("span", { class: "hint" }, "on"), page && outsideAddress(page)),
+    el(
+      "p",
+      { class: "addresses" },
+      outsideAddress(url, "image"),
+      page && el("span", { class: "on-page" }, "on ", outsideAddress(page)),
+    ),
   );
 }

@@ -38,13 +38,36 @@ export function createExplore({ store, api, actions, hitsChanged }) {
     reset: () => store.set({ filters: { ...emptyFilters(), safe: store.state.filters.safe } }),
   });
   const panel = createFilterPanel({ store, api });
-  const save = button("Make a subset", { press: () => store.set({ view: "subsets", options: { subset: "new" } }) });
-  const toolbar = el("div", { class: "toolbar" }, panel.opener, summary, el("span", { class: "spring" }), collapse, save);
-  const element = el("div", { class: "explore" }, panel.element, el("section", { class: "results", "aria-label": "Results" }, toolbar, active.element, results.element));
+  const save = button("Make a subset", {
+    press: () => store.set({ view: "subsets", options: { subset: "new" } }),
+  });
+  const toolbar = el(
+    "div",
+    { class: "toolbar" },
+    panel.opener,
+    summary,
+    el("span", { class: "spring" }),
+    collapse,
+    save,
+  );
+  const element = el(
+    "div",
+    { class: "explore" },
+    panel.element,
+    el("section", { class: "results", "aria-label": "Results" }, toolbar, active.element, results.element),
+  );
 
   function show(state) {
     active.show(state.filters);
-    collapse.replaceChildren(select("Near-duplicates", COLLAPSE, collapseKey(state.collapse), (key) => store.set({ collapse: COLLAPSED[key] }), { hideLabel: true }));
+    collapse.replaceChildren(
+      select(
+        "Near-duplicates",
+        COLLAPSE,
+        collapseKey(state.collapse),
+        (key) => store.set({ collapse: COLLAPSED[key] }),
+        { hideLabel: true },
+      ),
+    );
     const mode = effectiveMode(state.filters.safe);
     const request = searchRequest(state, mode);
     results.show(request, { dataset: state.dataset, mode });
@@ -74,7 +97,9 @@ function searchRequest(state, mode) {
 }
 
 function collapseKey(collapse) {
-  const found = Object.entries(COLLAPSED).find(([, { phash, cosine }]) => phash === collapse.phash && cosine === collapse.cosine);
+  const found = Object.entries(COLLAPSED).find(
+    ([, { phash, cosine }]) => phash === collapse.phash && cosine === collapse.cosine,
+  );
   return found ? found[0] : "none";
 }
 

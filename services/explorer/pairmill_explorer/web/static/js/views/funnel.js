@@ -44,7 +44,11 @@ function stageSection(stage, next, most, store) {
     el("h2", {}, title, el("span", { class: "stage-given" }, count(stage.given))),
     next && drawRibbon(stage, next, most),
     drawBar(stage, most),
-    el("ul", { class: "legend" }, stage.outcomes.map((entry) => legendEntry(entry, stage))),
+    el(
+      "ul",
+      { class: "legend" },
+      stage.outcomes.map((entry) => legendEntry(entry, stage)),
+    ),
     stage.outcomes.filter(({ reasons }) => reasons.length).map((entry) => reasonTable(entry, stage, store)),
   );
 }
@@ -53,12 +57,26 @@ function drawBar(stage, most) {
   let at = 0;
   const segments = stage.outcomes.map(({ outcome, rows }) => {
     const width = (WIDTH * rows) / most;
-    const segment = svg("rect", { class: `seg-${outcome}`, x: at, y: 0, width, height: BAR }, svg("title", {}, `${humanise(outcome)}: ${count(rows)}`));
+    const segment = svg(
+      "rect",
+      { class: `seg-${outcome}`, x: at, y: 0, width, height: BAR },
+      svg("title", {}, `${humanise(outcome)}: ${count(rows)}`),
+    );
     at += width;
     return segment;
   });
   const words = stage.outcomes.map(({ outcome, rows }) => `${humanise(outcome)} ${count(rows)}`).join(", ");
-  return svg("svg", { class: "funnel-bar", viewBox: `0 0 ${WIDTH} ${BAR}`, preserveAspectRatio: "none", role: "img", "aria-label": `${stage.stage}: given ${count(stage.given)}; ${words}` }, segments);
+  return svg(
+    "svg",
+    {
+      class: "funnel-bar",
+      viewBox: `0 0 ${WIDTH} ${BAR}`,
+      preserveAspectRatio: "none",
+      role: "img",
+      "aria-label": `${stage.stage}: given ${count(stage.given)}; ${words}`,
+    },
+    segments,
+  );
 }
 
 /**
@@ -69,19 +87,47 @@ function drawRibbon(stage, next, most) {
   const above = (WIDTH * Math.min(Math.max(stage.through, next.given), stage.given)) / most;
   const below = (WIDTH * next.given) / most;
   const points = `0,0 ${above},0 ${below},${RIBBON} 0,${RIBBON}`;
-  return svg("svg", { class: "funnel-ribbon", viewBox: `0 0 ${WIDTH} ${RIBBON}`, preserveAspectRatio: "none", "aria-hidden": "true" }, svg("polygon", { points }));
+  return svg(
+    "svg",
+    {
+      class: "funnel-ribbon",
+      viewBox: `0 0 ${WIDTH} ${RIBBON}`,
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    },
+    svg("polygon", { points }),
+  );
 }
 
 function legendEntry({ outcome, rows }, stage) {
-  return el("li", {}, el("span", { class: `swatch seg-${outcome}`, "aria-hidden": "true" }), `${humanise(outcome)} `, el("b", {}, count(rows)), el("span", { class: "hint" }, ` ${percent(rows, stage.given)}`));
+  return el(
+    "li",
+    {},
+    el("span", { class: `swatch seg-${outcome}`, "aria-hidden": "true" }),
+    `${humanise(outcome)} `,
+    el("b", {}, count(rows)),
+    el("span", { class: "hint" }, ` ${percent(rows, stage.given)}`),
+  );
 }
 
 function reasonTable({ outcome, rows, reasons }, stage, store) {
   return el(
     "details",
     { class: "reasons" },
-    el("summary", {}, `Why ${humanise(outcome)}: ${reasons.length} ${reasons.length === 1 ? "reason" : "reasons"}`),
-    el("table", {}, el("tbody", {}, reasons.map((entry) => reasonRow(entry, outcome, rows, stage, store)))),
+    el(
+      "summary",
+      {},
+      `Why ${humanise(outcome)}: ${reasons.length} ${reasons.length === 1 ? "reason" : "reasons"}`,
+    ),
+    el(
+      "table",
+      {},
+      el(
+        "tbody",
+        {},
+        reasons.map((entry) => reasonRow(entry, outcome, rows, stage, store)),
+      ),
+    ),
   );
 }
 
@@ -105,5 +151,9 @@ function reasonLink(reason, outcome, stage, store) {
         : null;
   if (!change) return humanise(reason);
   const href = writeState(changed(store.state, change));
-  return el("a", { href, on: { click: (event) => (event.preventDefault(), store.set(change)) } }, humanise(reason));
+  return el(
+    "a",
+    { href, on: { click: (event) => (event.preventDefault(), store.set(change)) } },
+    humanise(reason),
+  );
 }

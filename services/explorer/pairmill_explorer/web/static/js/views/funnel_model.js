@@ -10,7 +10,8 @@ const THROUGH = new Set(["passed", "kept"]);
 export function stagesOf(lines) {
   const stages = new Map();
   for (const line of lines) {
-    if (!stages.has(line.stage)) stages.set(line.stage, { stage: line.stage, given: 0, through: 0, outcomes: new Map() });
+    if (!stages.has(line.stage))
+      stages.set(line.stage, { stage: line.stage, given: 0, through: 0, outcomes: new Map() });
     add(stages.get(line.stage), line);
   }
   return [...stages.values()].map((stage) => ({ ...stage, outcomes: ordered(stage.outcomes) }));

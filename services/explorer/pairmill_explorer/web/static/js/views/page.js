@@ -11,7 +11,12 @@ import { trouble } from "../trouble.js";
  */
 export function createPage(title, lead, kind = "") {
   const body = el("div", { class: "page-body" });
-  const element = el("section", { class: `page ${kind}`.trim(), "aria-label": title }, el("header", { class: "page-head" }, el("h1", {}, title), el("p", { class: "lead" }, lead)), body);
+  const element = el(
+    "section",
+    { class: `page ${kind}`.trim(), "aria-label": title },
+    el("header", { class: "page-head" }, el("h1", {}, title), el("p", { class: "lead" }, lead)),
+    body,
+  );
   let shown = null;
   let abort = null;
 
@@ -28,7 +33,10 @@ export function createPage(title, lead, kind = "") {
     } catch (error) {
       if (isAbort(error) || signal.aborted) return;
       shown = null;
-      put(body, trouble(error, () => show(key, load)));
+      put(
+        body,
+        trouble(error, () => show(key, load)),
+      );
     }
     if (!signal.aborted) body.removeAttribute("aria-busy");
   }

@@ -14,7 +14,8 @@ import { effectiveMode } from "../safety.js";
 import { withoutField } from "../state.js";
 import { trouble } from "../trouble.js";
 
-const LEAD = "Move the cut and see what it would keep. Nothing is changed: scores are stored, thresholds are views.";
+const LEAD =
+  "Move the cut and see what it would keep. Nothing is changed: scores are stored, thresholds are views.";
 const EXAMPLES = 12;
 const PAUSE_MS = 200;
 
@@ -22,15 +23,36 @@ const PAUSE_MS = 200;
 export function createThreshold({ store, api, actions }) {
   const controls = el("div", { class: "cut-controls" });
   const picture = el("div", { class: "range-picture tall" });
-  const slider = el("input", { type: "range", class: "cut-slider", min: 0, max: 1, step: 1, "aria-label": "Threshold", on: { input: slide } });
-  const number = el("input", { type: "number", class: "input small", step: "any", "aria-label": "Threshold, exactly", on: { change: typed } });
+  const slider = el("input", {
+    type: "range",
+    class: "cut-slider",
+    min: 0,
+    max: 1,
+    step: 1,
+    "aria-label": "Threshold",
+    on: { input: slide },
+  });
+  const number = el("input", {
+    type: "number",
+    class: "input small",
+    step: "any",
+    "aria-label": "Threshold, exactly",
+    on: { change: typed },
+  });
   const outcome = el("div", { class: "cut-outcome", "aria-live": "polite" });
   const active = createActiveFilters((filters) => store.set({ filters }));
   const element = el(
     "section",
     { class: "page threshold", "aria-label": "Threshold" },
     el("header", { class: "page-head" }, el("h1", {}, "Threshold"), el("p", { class: "lead" }, LEAD)),
-    el("div", { class: "card-like" }, controls, active.element, picture, el("div", { class: "cut-row" }, slider, number)),
+    el(
+      "div",
+      { class: "card-like" },
+      controls,
+      active.element,
+      picture,
+      el("div", { class: "cut-row" }, slider, number),
+    ),
     outcome,
   );
   let scale = null;
@@ -50,13 +72,21 @@ export function createThreshold({ store, api, actions }) {
       if (key !== drawn) await load(state, field, filters, key);
       await cut(state, field, filters);
     } catch (error) {
-      if (!isAbort(error)) put(outcome, trouble(error, () => show(store.state)));
+      if (!isAbort(error))
+        put(
+          outcome,
+          trouble(error, () => show(store.state)),
+        );
     }
   }
 
   async function load(state, field, filters, key) {
     put(outcome, loading());
-    const answer = await api.search("GetFacets", { dataset: state.dataset, filters: filtersMessage(filters), fields: [field] });
+    const answer = await api.search("GetFacets", {
+      dataset: state.dataset,
+      filters: filtersMessage(filters),
+      fields: [field],
+    });
     histogram = (answer.histograms ?? []).find((entry) => entry.field === field);
     const edges = histogram?.edges ?? [];
     scale = edges.length > 1 ? createScale(field, edges) : null;
@@ -71,7 +101,8 @@ export function createThreshold({ store, api, actions }) {
       put(picture);
       return;
     }
-    const value = state.options.cut === undefined ? scale.valueAt(Math.round(scale.last / 2)) : Number(state.options.cut);
+    const value =
+      state.options.cut === undefined ? scale.valueAt(Math.round(scale.last / 2)) : Number(state.options.cut);
     slider.value = scale.placeOf(value);
     number.value = plain(value);
     draw(field);
@@ -81,20 +112,44 @@ export function createThreshold({ store, api, actions }) {
     abort?.abort();
     abort = new AbortController();
     const mode = effectiveMode(filters.safe);
-    const request = { dataset: state.dataset, field, value, filters: filtersMessage({ ...filters, safe: mode }), examples: EXAMPLES };
+    const request = {
+      dataset: state.dataset,
+      field,
+      value,
+      filters: filtersMessage({ ...filters, safe: mode }),
+      examples: EXAMPLES,
+    };
     const answer = await api.search("PreviewThreshold", request, abort.signal);
-    put(outcome, outcomeOf(answer, { field, value, mode, dataset: state.dataset, actions, use: () => use(field, value) }));
+    put(
+      outcome,
+      outcomeOf(answer, {
+        field,
+        value,
+        mode,
+        dataset: state.dataset,
+        actions,
+        use: () => use(field, value),
+      }),
+    );
   }
 
   function showControls(state, field) {
     const options = SCORES.map((score) => [score, fieldLabel(score)]);
-    put(controls, select("Score", options, field, (chosen) => store.set({ options: { field: chosen } })));
+    put(
+      controls,
+      select("Score", options, field, (chosen) => store.set({ options: { field: chosen } })),
+    );
   }
 
   function draw(field) {
     const at = Number(slider.value) / (scale.last / histogram.counts.length);
     const higher = HIGHER_IS_BETTER.has(field);
-    put(picture, drawHistogram(histogram.counts, histogram.counts, (interval) => (higher ? interval + 1 > at : interval < at)));
+    put(
+      picture,
+      drawHistogram(histogram.counts, histogram.counts, (interval) =>
+        higher ? interval + 1 > at : interval < at,
+      ),
+    );
     slider.setAttribute("aria-valuetext", plain(scale.valueAt(Number(slider.value))));
   }
 
@@ -117,7 +172,11 @@ export function createThreshold({ store, api, actions }) {
   function use(field, value) {
     const range = HIGHER_IS_BETTER.has(field) ? { min: value, max: null } : { min: null, max: value };
     const { filters } = store.state;
-    store.set({ view: "explore", options: {}, filters: { ...filters, ranges: { ...filters.ranges, [field]: range } } });
+    store.set({
+      view: "explore",
+      options: {},
+      filters: { ...filters, ranges: { ...filters.ranges, [field]: range } },
+    });
   }
 
   return { element, show };
@@ -125,7 +184,12 @@ export function createThreshold({ store, api, actions }) {
 
 function outcomeOf({ counts = [], above = [], below = [] }, { field, value, mode, dataset, actions, use }) {
   const higher = HIGHER_IS_BETTER.has(field);
-  const rows = counts.map((entry) => ({ ...entry, kept: int(higher ? entry.above : entry.below), gone: int(higher ? entry.below : entry.above), unknown: int(entry.unknown) }));
+  const rows = counts.map((entry) => ({
+    ...entry,
+    kept: int(higher ? entry.above : entry.below),
+    gone: int(higher ? entry.below : entry.above),
+    unknown: int(entry.unknown),
+  }));
   const kept = rows.reduce((sum, row) => sum + row.kept, 0);
   const all = rows.reduce((sum, row) => sum + row.kept + row.gone + row.unknown, 0);
   const side = (title, samples) =>
@@ -134,12 +198,27 @@ function outcomeOf({ counts = [], above = [], below = [] }, { field, value, mode
       { class: "side", "aria-label": title },
       el("h2", {}, title),
       samples.length
-        ? el("div", { class: "grid", role: "list" }, samples.map((sample) => createCard({ sample }, { dataset, mode, actions, measure: { field, label: fieldLabel(field) } })))
+        ? el(
+            "div",
+            { class: "grid", role: "list" },
+            samples.map((sample) =>
+              createCard(
+                { sample },
+                { dataset, mode, actions, measure: { field, label: fieldLabel(field) } },
+              ),
+            ),
+          )
         : el("p", { class: "hint" }, "None."),
     );
   const [inside, outside] = higher ? [above, below] : [below, above];
   return [
-    el("p", { class: "cut-sum" }, el("b", {}, count(kept)), ` of ${count(all)} would be kept (${percent(kept, all)}) where ${fieldLabel(field).toLowerCase()} is ${higher ? "at least" : "below"} ${plain(value)}.`, button("Use as filter", { press: use })),
+    el(
+      "p",
+      { class: "cut-sum" },
+      el("b", {}, count(kept)),
+      ` of ${count(all)} would be kept (${percent(kept, all)}) where ${fieldLabel(field).toLowerCase()} is ${higher ? "at least" : "below"} ${plain(value)}.`,
+      button("Use as filter", { press: use }),
+    ),
     languageTable(rows),
     side("Just kept", inside),
     side("Just left out", outside),
@@ -147,7 +226,9 @@ function outcomeOf({ counts = [], above = [], below = [] }, { field, value, mode
 }
 
 function languageTable(rows) {
-  const head = ["Language", "", "Kept", "Left out", "Unknown"].map((text) => el("th", { scope: "col" }, text));
+  const head = ["Language", "", "Kept", "Left out", "Unknown"].map((text) =>
+    el("th", { scope: "col" }, text),
+  );
   const body = rows.map((row) => {
     const known = row.kept + row.gone;
     return el(
@@ -158,5 +239,9 @@ function languageTable(rows) {
       [row.kept, row.gone, row.unknown].map((rows) => el("td", { class: "number" }, count(rows))),
     );
   });
-  return el("div", { class: "table-frame" }, el("table", { class: "languages" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+  return el(
+    "div",
+    { class: "table-frame" },
+    el("table", { class: "languages" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)),
+  );
 }
