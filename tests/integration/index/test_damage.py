@@ -137,7 +137,7 @@ def test_h1_a_file_that_is_no_lists_is_refused(folder: Path, tmp_path: Path) -> 
         open_index(DirectoryStore(folder), tmp_path / "open")
 
 
-def test_h9_another_schema_version_is_refused_with_the_fix(folder: Path, tmp_path: Path) -> None:
+def test_h1_another_schema_version_is_refused_with_the_fix(folder: Path, tmp_path: Path) -> None:
     republished(folder, lambda version: msgspec.structs.replace(version, schema_version=99))
     with pytest.raises(CorruptObjectError, match=r"schema version 99.*build the index anew"):
         open_index(DirectoryStore(folder), tmp_path / "open")
