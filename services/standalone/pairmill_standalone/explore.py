@@ -74,7 +74,6 @@ def find_or_build_index(store: ObjectStore, scratch: Path, progress: Progress) -
 def explored(asked: Asked, port: int) -> Iterator[Running]:
     """Serves a dataset on a loopback address meanwhile."""
     clock, registry, stop = SystemClock(), CollectorRegistry(), threading.Event()
-    stop_on_signals(stop.set)
     http = HttpConfig(listen=f"127.0.0.1:{port}", linger_seconds=0.0, drain_seconds=2.0)
     with ExitStack() as stack:
         explorer = stack.enter_context(_opened(asked, clock))
@@ -89,6 +88,7 @@ def explored(asked: Asked, port: int) -> Iterator[Running]:
             serving(desks, http=http, rpc=RpcConfig(), work=work, registry=registry, clock=clock)
         )
         assert running.http is not None  # its address is set
+        stop_on_signals(stop.set)
         yield Running(running.http.port, stop)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -55,6 +56,13 @@ def test_where_the_model_is_not_at_hand_a_query_for_a_text_is_refused(call: Call
 def test_a_folder_that_is_no_dataset_is_named(call: Call, tmp_path: Path) -> None:
     found = call("explore", tmp_path / "absent", "--check", "x")
     assert (found.exit_code, "there is no such folder" in found.stderr) == (2, True)
+
+
+def test_a_port_that_is_taken_is_named_with_its_option(call: Call, dataset: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        found = call("explore", dataset, "--port", port)
+    assert (found.exit_code, f"--port: {port} is taken" in found.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("port", ["-1", "70000", "x"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -122,7 +123,11 @@ class HttpServer:
         self._connections = connections = Connections(runner.server, limits, self._clock)
         self._gate.connections = connections
         server = await self._loop.create_server(
-            connections, sock=self._socket, ssl=self._tls.context if self._tls else None
+            connections,
+            sock=self._socket,
+            backlog=_BACKLOG,
+            ssl=self._tls.context if self._tls else None,
+            ssl_handshake_timeout=self._config.first_request_seconds if self._tls else None,
         )
         watch = asyncio.create_task(connections.watch())
         follow = asyncio.create_task(self._tls.follow()) if self._tls else None
@@ -153,8 +158,12 @@ def _listening(config: HttpConfig) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise ConfigurationError(
-            f"http.listen: cannot listen on {config.listen} ({error.strerror}); choose another"
+            f"http.listen: cannot listen on {config.listen} ({_why(error)}); choose another"
         ) from error
+
+
+def _why(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _tls(config: HttpConfig, *, is_open: bool) -> FollowedTls | None:

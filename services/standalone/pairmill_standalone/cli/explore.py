@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pairmill import __version__
+from pairmill.errors import ConfigurationError
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
 from pairmill.telemetry.logs import configure_logging
@@ -73,7 +74,7 @@ def explore(
             _show(check, found, as_json=as_json)
             answer(bool(found))
             return
-        with explored(asked, port) as running:
+        with _port_named(port), explored(asked, port) as running:
             address = f"http://127.0.0.1:{running.port}/"
             say_json({"address": address}) if as_json else say(f"{place} is at {address}, Ctrl-C ends it")
             sys.stdout.flush()
@@ -81,6 +82,17 @@ def explore(
                 webbrowser.open(address)
             running.wait()
         complain("stopped")
+
+
+@contextmanager
+def _port_named(port: int) -> Iterator[None]:
+    """Names the option where its port is taken."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if not str(error).startswith("http.listen:"):
+            raise
+        raise ConfigurationError(f"--port: {port} is taken; choose another, or 0 for any free one") from error
 
 
 def _name(place: str) -> str:
