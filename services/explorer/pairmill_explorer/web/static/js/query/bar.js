@@ -55,6 +55,7 @@ export function createQueryBar({ store, notify }) {
     file.value = ""; // so that the same file can be chosen again
     if (chosen) add(chosen, !isPlain(store.state.parts));
   });
+  new ResizeObserver(() => tellHeight(element)).observe(element);
   takePasted(add, store);
   takeDropped(add);
 
@@ -139,6 +140,11 @@ export function createQueryBar({ store, notify }) {
       );
     },
   };
+}
+
+/** The box stays in sight and grows with its parts; what is stuck below it has to know. */
+function tellHeight(element) {
+  document.documentElement.style.setProperty("--bar", `${element.offsetHeight}px`);
 }
 
 function takePasted(add, store) {
