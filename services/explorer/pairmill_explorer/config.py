@@ -17,7 +17,8 @@ from pairmill_explorer.rpc.work import WorkConfig
 class ExplorerConfig:
     """Settings of an explorer."""
 
-    datasets: Mapping[str, str]  # datasets by name, such as laion=s3://data/laion; the first is the default
+    datasets: Mapping[str, str] = field(default_factory=dict)  # name=address each; the first is the default
+    store_url: str = ""  # store whose datasets are served besides, once they are indexed: the gateway's
     s3: S3Config = field(default_factory=S3Config)  # for datasets on S3
     core: CoreConfig  # how datasets are opened and searched
     http: HttpConfig = field(default_factory=HttpConfig)  # page, JSON and clip-retrieval's protocol
@@ -30,5 +31,9 @@ class ExplorerConfig:
     watch_stdin: bool = False  # end when standard input ends: the supervisor is gone
 
     def __post_init__(self) -> None:
+        if not (self.datasets or self.store_url):
+            raise ValueError(
+                "neither datasets nor store_url is set; set one, such as name=s3://bucket/prefix"
+            )
         if not (self.http.listen or self.rpc.listen):
             raise ValueError("neither http.listen nor rpc.listen is set; set one, such as 0.0.0.0:7700")

@@ -61,8 +61,8 @@ class DatasetCollector(Collector):
 
 def why_none_serves(datasets: Datasets) -> str | None:
     """Returns why no dataset can be searched, or None if at least one can."""
-    if any(_index_of(served) is not None for served in datasets):
-        return None
+    if not any(True for _ in datasets) or any(_index_of(served) is not None for served in datasets):
+        return None  # a store is followed in which nothing was finished yet
     return "; ".join(f"{served.name}: {served.trouble}" for served in datasets)
 
 

@@ -26,7 +26,7 @@ from pairmill.telemetry.store import MeasuredStore, StoreMetrics
 from pairmill_explorer.config import ExplorerConfig
 from pairmill_explorer.dataset_metrics import DatasetCollector, why_none_serves
 from pairmill_explorer.desks import opened_desks
-from pairmill_explorer.open import open_explorer
+from pairmill_explorer.open import Explorer, open_explorer
 from pairmill_explorer.serving import serving
 
 log = structlog.get_logger(__name__)
@@ -43,8 +43,7 @@ def main(env: Mapping[str, str]) -> int:
     with ExitStack() as stack:
         clock, registry, stop = SystemClock(), CollectorRegistry(), threading.Event()
         describe_process(registry)
-        stores = _opened_stores(config, stack, StoreMetrics(registry, clock))
-        explorer = stack.enter_context(open_explorer(stores, config.core, clock=clock))
+        explorer = stack.enter_context(_opened(config, stack, StoreMetrics(registry, clock), clock))
         with suppress(RetriableError):  # then they are started with the first image
             explorer.warm_up()
         registry.register(DatasetCollector(explorer.search))
@@ -83,10 +82,15 @@ def main(env: Mapping[str, str]) -> int:
     return 0
 
 
-def _opened_stores(config: ExplorerConfig, stack: ExitStack, metrics: StoreMetrics) -> dict[str, ObjectStore]:
-    """Opens the store of each dataset; none is asked for anything yet."""
-    stores = {name: stack.enter_context(open_store(url, config.s3)) for name, url in config.datasets.items()}
-    return {name: _measured(store, metrics) for name, store in stores.items()}
+def _opened(config: ExplorerConfig, stack: ExitStack, metrics: StoreMetrics, clock: SystemClock) -> Explorer:
+    """Opens the stores of all datasets and a core over them."""
+
+    def opened(url: str) -> ObjectStore:
+        return _measured(stack.enter_context(open_store(url, config.s3)), metrics)
+
+    stores = {name: opened(url) for name, url in config.datasets.items()}
+    followed = opened(config.store_url) if config.store_url else None
+    return open_explorer(stores, config.core, followed=followed, clock=clock)
 
 
 def _measured(store: ObjectStore, metrics: StoreMetrics) -> ObjectStore:

@@ -11,6 +11,7 @@ from typing import Self
 from pairmill.clock import Clock, SystemClock
 from pairmill.errors import ConfigurationError
 from pairmill.store.port import ObjectStore
+from pairmill_explorer.datasets.followed import FollowedStore
 from pairmill_explorer.datasets.registry import Datasets, Watcher
 from pairmill_explorer.datasets.served import ServedDataset
 from pairmill_explorer.desk import DeskParts, SearchDesk
@@ -84,30 +85,34 @@ def open_explorer(
     datasets: Mapping[str, ObjectStore],
     config: CoreConfig,
     *,
+    followed: ObjectStore | None = None,
     clock: Clock | None = None,
 ) -> Explorer:
     """Opens datasets by their names, the first being the default, and watches them for new versions.
 
-    A dataset that cannot be opened is served as soon as it can; until then its `trouble` says why. Raises
-    ConfigurationError where none is named.
+    Of a store that is `followed` all datasets are served besides, by the names of their folders, as soon as
+    they have an index. A dataset that cannot be opened is served as soon as it can; until then its `trouble`
+    says why. Raises ConfigurationError where there is nothing to serve.
     """
-    if not datasets:
+    if not datasets and followed is None:
         raise ConfigurationError("datasets: none is named; give at least one address")
     clock = clock or SystemClock()
     images = ImageChildren(config.image_processes)
     shelf = open_shelf(config.model, images)
-    served = [
-        ServedDataset(
+    own_clock = clock
+
+    def serve(name: str, store: ObjectStore) -> ServedDataset:
+        return ServedDataset(
             name,
             store,
             config.scratch / name,
             encoders=shelf.get,
-            clock=clock,
+            clock=own_clock,
             threads=config.search_threads,
         )
-        for name, store in datasets.items()
-    ]
-    registry = Datasets(served)
+
+    served = [serve(name, store) for name, store in datasets.items()]
+    registry = Datasets(served, FollowedStore(followed, serve).new) if followed else Datasets(served)
     registry.refresh()
     masks = mask_cache(config.mask_bytes)
     searcher = Searcher(masks, results_bytes=config.result_bytes)

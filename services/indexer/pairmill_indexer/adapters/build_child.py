@@ -21,6 +21,7 @@ from pairmill.stage.datasets import dataset_store
 from pairmill.store.factory import open_store
 from pairmill.store.settings import S3Config
 from pairmill.telemetry.logs import configure_logging
+from pairmill_index.catalogue import note_indexed
 from pairmill_index.options import BuildOptions
 from pairmill_index.progress import Progress
 from pairmill_indexer.change import How, Indexed, bring_up_to_date
@@ -145,7 +146,9 @@ def _build(settings: ChildSettings, dataset: str, options: BuildOptions, progres
             max_segments=settings.max_segments,
             progress=progress,
         )
-        return bring_up_to_date(dataset_store(store, dataset), how)
+        indexed = bring_up_to_date(dataset_store(store, dataset), how)
+        note_indexed(store, dataset)
+        return indexed
 
 
 def _portable(error: Exception) -> Exception:

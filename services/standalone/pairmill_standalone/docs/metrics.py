@@ -23,7 +23,7 @@ LABELS: Final[Mapping[str, str]] = {
 refused calls `quota` (of a caller), `work` (too many wait)",
     "change": "`built`, `added` (to the version before), `none` (it was up to date)",
     "check": "`loop`, `bus`, `store`, of inference `model` too",
-    "dataset": "a dataset by the name that the explorer's settings give it",
+    "dataset": "a dataset by the name that the explorer's settings give it, or that of its folder",
     "code": "gRPC's status, such as `OK`",
     "method": "a method of the API, such as `pairmill.gateway.v1.JobService/SubmitJob`",
     "model": "`image` or `text`: the tower; of an index the modality",
