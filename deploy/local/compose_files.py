@@ -15,7 +15,7 @@ from pairmill_models.tiny import bundle_path
 
 FOLDER: Final = Path("out/compose")
 TINY: Final = "tiny"
-_GATEWAY_NAMES: Final = ("gateway", "localhost", "127.0.0.1")
+_GATEWAY_NAMES: Final = ("gateway", "explorer", "localhost", "127.0.0.1")
 
 
 def write_compose_files(folder: Path) -> bool:

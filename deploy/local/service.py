@@ -11,6 +11,7 @@ from deploy.local.commands import python_module
 from deploy.local.component import Component, Program
 from deploy.local.http_ready import answers
 from deploy.local.ports import free_port
+from deploy.local.settings import WITHOUT_GROUP
 
 KILL_AFTER_SECONDS: Final = 30.0  # more than the budget that services have to end
 
@@ -47,9 +48,10 @@ class ServiceProcess(Component):
     @property
     def env(self) -> dict[str, str]:
         """All that it is told."""
+        is_member = self.service not in WITHOUT_GROUP
         return {
-            "PAIRMILL_MEMBER": self.name,
-            "PAIRMILL_SCRATCH": str(self.folder),
+            **({"PAIRMILL_MEMBER": self.name} if is_member else {}),
+            "PAIRMILL_SCRATCH" if is_member else "PAIRMILL_CORE__SCRATCH": str(self.folder),
             "PAIRMILL_ADMIN_PORT": str(self.admin_port),
             "OMP_NUM_THREADS": "1",  # one core a process: they share the machine
             **self._env,

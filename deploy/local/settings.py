@@ -14,6 +14,8 @@ BUCKET: Final = "pairmill"
 PREFIX: Final = "datasets"
 STOP_SECONDS: Final = 20.0  # that stages have to end after SIGTERM
 STAGES: Final = ("crawler", "planner", "downloader", "inference", "scorer", "finaliser")
+AFTERWARDS: Final = ("indexer", "explorer")  # what works on datasets that were finished
+WITHOUT_GROUP: Final = frozenset({"explorer"})
 WITH_BUNDLE: Final = frozenset({"inference", "scorer"})
 
 
@@ -26,6 +28,8 @@ class Addresses:
     s3_credentials_file: Path
     triton: str  # host:port of gRPC
     api: str  # host:port of the gateway's gRPC
+    explorer: str  # host:port of the explorer's page
+    explorer_api: str  # host:port of the explorer's gRPC
     tokens_file: Path  # who may call the API, for the gateway
     stage_token_file: Path  # what stages call it with
     user_token_file: Path  # what a person calls it with
@@ -61,14 +65,28 @@ def read_command_env(path: Path) -> dict[str, str]:
 
 def service_env(at: Addresses, service: str, extra: Mapping[str, str]) -> dict[str, str]:
     """Returns the variables of a service; `extra` has the last word."""
-    own = _gateway(at) if service == "gateway" else _stage(at, service)
-    return {**_bus_and_store(at), **own, **extra}
+    match service:
+        case "gateway":
+            env = {**_bus_and_store(at), **_gateway(at)}
+        case "indexer":
+            env = {**_bus_and_store(at), **_indexer()}
+        case "explorer":
+            env = {**_s3(at), **_explorer(at)}
+        case _:
+            env = {**_bus_and_store(at), **_stage(at, service)}
+    return {**env, **extra}
 
 
 def _bus_and_store(at: Addresses) -> dict[str, str]:
     return {
         "PAIRMILL_BUS_URL": at.bus_url,
         "PAIRMILL_STORE_URL": at.store_url,
+        **_s3(at),
+    }
+
+
+def _s3(at: Addresses) -> dict[str, str]:
+    return {
         "PAIRMILL_S3__ENDPOINT": at.s3_endpoint,
         "PAIRMILL_S3__CREDENTIALS_FILE": str(at.s3_credentials_file),
     }
@@ -78,6 +96,27 @@ def _gateway(at: Addresses) -> dict[str, str]:
     return {
         "PAIRMILL_BUNDLES": str(at.bundles),
         "PAIRMILL_RPC__LISTEN": at.api,
+        "PAIRMILL_RPC__TOKENS_FILE": str(at.tokens_file),
+        "PAIRMILL_RPC__ALLOW_INSECURE": "true",  # on the loopback
+    }
+
+
+def _indexer() -> dict[str, str]:
+    return {
+        "PAIRMILL_STOP_SECONDS": f"{STOP_SECONDS:g}",
+        "PAIRMILL_MEMORY_BYTES": str(256 * 2**20),
+        "PAIRMILL_THREADS": "1",  # it shares the machine
+    }
+
+
+def _explorer(at: Addresses) -> dict[str, str]:
+    return {
+        "PAIRMILL_STORE_URL": at.store_url,
+        "PAIRMILL_CORE__MODEL__BUNDLES": str(at.bundles),
+        "PAIRMILL_CORE__POLL_SECONDS": "2",
+        "PAIRMILL_HTTP__LISTEN": at.explorer,
+        "PAIRMILL_HTTP__TOKENS_FILE": str(at.tokens_file),
+        "PAIRMILL_RPC__LISTEN": at.explorer_api,
         "PAIRMILL_RPC__TOKENS_FILE": str(at.tokens_file),
         "PAIRMILL_RPC__ALLOW_INSECURE": "true",  # on the loopback
     }

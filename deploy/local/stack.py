@@ -20,7 +20,15 @@ from deploy.local.s3 import S3Server
 from deploy.local.scraping import Target, prepare_config, write_targets
 from deploy.local.secret_files import draw_tokens
 from deploy.local.service import KILL_AFTER_SECONDS, ServiceProcess, WebServer
-from deploy.local.settings import BUCKET, STAGES, Addresses, command_env, service_env, write_command_env
+from deploy.local.settings import (
+    AFTERWARDS,
+    BUCKET,
+    STAGES,
+    Addresses,
+    command_env,
+    service_env,
+    write_command_env,
+)
 from deploy.local.state import Member, write_members
 from deploy.local.triton import TritonServer
 from pairmill_models.tiny import bundle_path
@@ -178,6 +186,8 @@ class Stack:
             s3_credentials_file=self.s3.credentials_file,
             triton=self.triton.address,
             api=f"127.0.0.1:{free_port()}",
+            explorer=f"127.0.0.1:{free_port()}",
+            explorer_api=f"127.0.0.1:{free_port()}",
             tokens_file=tokens.known,
             stage_token_file=tokens.stages,
             user_token_file=tokens.user,
@@ -195,7 +205,7 @@ class Stack:
 
     def _start_services(self) -> None:
         self._say("starting the services")
-        for service in ("gateway", *STAGES):
+        for service in ("gateway", *STAGES, *AFTERWARDS):
             for number in range(self.options.members.get(service, 1)):
                 self._launch_service(service, f"{service}-{number}")
         for process in self.services.values():

@@ -105,16 +105,7 @@ class Cluster:
     ) -> Gateway:
         """Returns a gateway as it is after a start."""
         bus = bus or self.bus
-        workshop = DatasetWorkshop(
-            bus=bus,
-            store=self.store,
-            store_url=f"file://{self.out}",
-            scratch=self.folder / "scratch",
-            clock=self.clock,
-            checkpoints=checkpoints or NoCheckpoints(),
-            reissue_after_seconds=30.0,
-            render=lambda dataset: f"report of {dataset.manifest.job_id}",
-        )
+        workshop = self._workshop(bus, checkpoints or NoCheckpoints())
         book, running, statuses = Book(bus), RunningJobs(), LastStatuses()
         loop = JobsLoop(
             JobsLoopSettings(
@@ -131,9 +122,7 @@ class Cluster:
             clock=self.clock,
             sink=statuses,
             checkpoints=checkpoints or NoCheckpoints(),
-            indexing=Indexing(bus, workshop, self.clock, IndexOptions(min_recall=0.8))
-            if index_finished
-            else None,
+            indexing=Indexing(bus, workshop, self.clock, IndexOptions()) if index_finished else None,
         )
         loop.own(ALL)
         desk = Desk(
@@ -155,6 +144,18 @@ class Cluster:
             jobs=JobDesk(desk, submissions),
             audits=AuditDesk(desk, submissions, self.folder / "scratch"),
             standings=StandingDesk(book, running),
+        )
+
+    def _workshop(self, bus: Bus, checkpoints: Checkpoints) -> DatasetWorkshop:
+        return DatasetWorkshop(
+            bus=bus,
+            store=self.store,
+            store_url=f"file://{self.out}",
+            scratch=self.folder / "scratch",
+            clock=self.clock,
+            checkpoints=checkpoints,
+            reissue_after_seconds=30.0,
+            render=lambda dataset: f"report of {dataset.manifest.job_id}",
         )
 
     def admit(self, wats: int = 3, options: Options | None = None, *, dataset: str | None = None) -> str:

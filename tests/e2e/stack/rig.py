@@ -51,7 +51,7 @@ _QUICK: Final = {
 def options() -> StackOptions:
     """Returns a stack that notices trouble soon."""
     quick = {service: dict(_QUICK) for service in ("crawler", "planner", "downloader", "inference", "scorer")}
-    quick["finaliser"] = dict(_QUICK)
+    quick["finaliser"] = quick["indexer"] = dict(_QUICK)
     quick["gateway"] = {**_QUICK, "PAIRMILL_REISSUE_AFTER_SECONDS": "3"}
     return StackOptions(members=dict(MEMBERS), partitions=PARTITIONS, service_env=quick)
 

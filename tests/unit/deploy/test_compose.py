@@ -15,7 +15,7 @@ from pairmill import __version__
 from pairmill_standalone.docs.settings import SERVICES
 from tests.conftest import REPOSITORY
 from tests.unit.deploy.compose_file import PATH, own_services, read_composition, read_yaml, service_of
-from tests.unit.deploy.variables import problems_of
+from tests.unit.deploy.variables import problems_of, variables_of
 
 IMAGE_ENV: Final = {"PAIRMILL_SCRATCH": "/scratch", "PAIRMILL_ADMIN_PORT": "9100"}
 COMMAND: Final = "standalone"
@@ -32,7 +32,9 @@ def test_every_service_runs_and_crawlers_and_downloaders_twice() -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_a_service_is_told_what_its_configuration_knows_and_requires(name: str) -> None:
     entry = STAGES[name]
-    assert problems_of(service_of(entry), {**IMAGE_ENV, **entry["environment"]}) == []
+    known = variables_of(service_of(entry))  # the image is one for all
+    image_env = {variable: value for variable, value in IMAGE_ENV.items() if variable in known}
+    assert problems_of(service_of(entry), {**image_env, **entry["environment"]}) == []
 
 
 def test_members_have_the_names_of_their_entries() -> None:
@@ -105,7 +107,7 @@ def test_every_secret_that_is_read_is_mounted() -> None:
 def test_only_those_who_speak_to_the_world_have_a_way_out() -> None:
     assert read_composition()["networks"]["inner"]["internal"] is True
     outside = {name for name, entry in STAGES.items() if "outer" in entry["networks"]}
-    assert {service_of(STAGES[name]) for name in outside} == {"crawler", "downloader", "gateway"}
+    assert {service_of(STAGES[name]) for name in outside} == {"crawler", "downloader", "gateway", "explorer"}
 
 
 def test_prometheus_is_given_every_service_and_triton() -> None:

@@ -10,6 +10,7 @@ import pytest
 from deploy.local.secret_files import draw_tokens
 from deploy.local.service import ServiceProcess
 from deploy.local.settings import (
+    AFTERWARDS,
     STAGES,
     Addresses,
     command_env,
@@ -31,6 +32,8 @@ def addresses(tmp_path: Path) -> Addresses:
         s3_credentials_file=tmp_path / "a b" / "s3.json",
         triton="127.0.0.1:3",
         api="127.0.0.1:4",
+        explorer="127.0.0.1:5",
+        explorer_api="127.0.0.1:6",
         tokens_file=tmp_path / "tokens.toml",
         stage_token_file=tmp_path / "stages.token",
         user_token_file=tmp_path / "user.token",
@@ -48,7 +51,7 @@ def test_a_service_is_told_what_its_configuration_knows_and_requires(
 
 
 def test_the_stack_starts_every_service() -> None:
-    assert {"gateway", *STAGES} == set(SERVICES)
+    assert {"gateway", *STAGES, *AFTERWARDS} == set(SERVICES)
 
 
 def test_more_variables_have_the_last_word(addresses: Addresses) -> None:

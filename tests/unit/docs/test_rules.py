@@ -12,6 +12,7 @@ from pairmill.rpc.metrics import CODES
 from pairmill.stage.observer import UnitEnding
 from pairmill.telemetry.endings import possible_endings
 from pairmill_gateway.metrics import STATES
+from pairmill_indexer.verdicts import Refusal
 from pairmill_protos.common.v1.outcome_pb2 import Outcome
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_standalone.docs.measures import all_measures
@@ -56,11 +57,11 @@ def test_values_that_rules_select_are_of_the_closed_sets() -> None:
     endings = {ending for stage in Stage.values() for ending in possible_endings(stage)}
     known = {
         "outcome": {outcome_name(outcome) for outcome, _ in endings},
-        "reason": {reason_name(reason) for _, reason in endings},
+        "reason": {reason_name(reason) for _, reason in endings} | set(Refusal),
         "result": set(get_args(UnitEnding)),
         "cause": {"dependency", "breaker"},
         "state": set(STATES),
-        "service": {"scorer"},
+        "service": {"scorer", "indexer"},
         "job": {"pairmill"},
         "code": {code.name for code in CODES},
     }
@@ -107,4 +108,4 @@ def test_events_of_the_log_that_runbooks_name_are_logged() -> None:
 def _reasons() -> set[str]:
     endings = {ending for stage in Stage.values() for ending in possible_endings(stage)}
     outcomes = {outcome_name(outcome) for outcome in Outcome.values()}
-    return {reason_name(reason) for _, reason in endings} | outcomes
+    return {reason_name(reason) for _, reason in endings} | set(Refusal) | outcomes

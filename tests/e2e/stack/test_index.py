@@ -1,0 +1,130 @@
+"""A job that ends is searchable by itself, whatever happens to the indexer meanwhile (A1, A2, H1)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+
+from pairmill.config import read_config
+from pairmill.dataset import roles
+from pairmill.dataset.reader import Dataset
+from pairmill.store.factory import open_store
+from pairmill.store.port import ObjectStore
+from pairmill.store.settings import S3Config
+from pairmill_index.layout import FOLDER
+from pairmill_index.manifest import IndexVersion
+from pairmill_index.pending import PENDING
+from pairmill_index.publish import current_or_none, read_version
+from pairmill_protos.explorer.v1.search_pb2 import Filters, SafeMode
+from pairmill_protos.explorer.v1.search_service_pb2 import SearchRequest, SearchResponse
+from pairmill_protos.explorer.v1.search_service_pb2_grpc import SearchServiceStub
+from tests.e2e.stack.oracles import assert_books_close
+from tests.e2e.stack.rig import SECONDS, Rig
+
+
+def test_a_finished_job_is_searchable_by_itself(rig: Rig) -> None:
+    job = rig.run("indexed").job_id
+    version = wait_indexed(rig, job)
+    assert version.rows == indexed_rows(rig, job)
+    found = search(rig, job, text="a red circle")
+    assert found.hits
+    assert {hit.sample.sample_id for hit in found.hits} <= sample_ids(rig, job)
+    assert found.matching == version.rows
+    assert found.hits[0].score == max(hit.score for hit in found.hits)
+
+
+@pytest.mark.faults
+def test_a1_a2_h1_an_indexer_killed_in_builds_leaves_one_index(rig: Rig) -> None:
+    """It dies when its build has begun, and again when the first segment is on its way."""
+    indexer = rig.services("indexer")[0]
+    job = rig.submit("indexer-killed")
+    rig.wait_for(job, lambda found: bool(psutil.Process(indexer.pid).children()) or _is_indexed(rig, job))
+    indexer.kill()
+    kills = 1
+    while not _is_indexed(rig, job):
+        if kills < 3 and indexer.alive and _has_begun(rig, job):
+            indexer.kill()
+            kills += 1
+        rig.rest(0.1)
+    version = wait_indexed(rig, job)
+    assert rig.restarts >= 1
+    assert kills > 1
+    assert version.rows == indexed_rows(rig, job)
+    with dataset_of(rig, job) as store:
+        assert list(store.list(PENDING)) == []
+        named = {file.path for segment in version.segments for file in segment.files}
+        found = {one.key for one in store.list(f"{FOLDER}/segments/")}
+        assert named == found, "nothing is left of builds that were killed"
+    assert search(rig, job).matching == version.rows
+    assert_books_close(rig, job)
+
+
+# What stands in the bucket
+
+
+def dataset_of(rig: Rig, job: str) -> ObjectStore:
+    return open_store(rig.dataset(job), read_config(S3Config, rig.env, "PAIRMILL_S3__"))
+
+
+def served(rig: Rig, job: str) -> IndexVersion | None:
+    with dataset_of(rig, job) as store:
+        current = current_or_none(store)
+        return read_version(store, current) if current is not None else None
+
+
+def wait_indexed(rig: Rig, job: str) -> IndexVersion:
+    """Waits until the index of a job's dataset serves, and returns it."""
+    deadline = time.monotonic() + SECONDS
+    while (version := served(rig, job)) is None:
+        assert time.monotonic() < deadline, "there is no index"
+        rig.rest(0.5)
+    return version
+
+
+def indexed_rows(rig: Rig, job: str) -> int:
+    """Samples that have embeddings."""
+    with dataset_of(rig, job) as store:
+        return sum(entry.rows for entry in Dataset.open(store).files(roles.IMAGE_EMBEDDINGS))
+
+
+def sample_ids(rig: Rig, job: str) -> set[str]:
+    with dataset_of(rig, job) as store:
+        batches = Dataset.open(store).samples(["sample_id"])
+        return {str(value) for batch in batches for value in batch.column(0).to_pylist()}
+
+
+def _is_indexed(rig: Rig, job: str) -> bool:
+    return served(rig, job) is not None
+
+
+def _has_begun(rig: Rig, job: str) -> bool:
+    """Whether a segment is on its way."""
+    with dataset_of(rig, job) as store:
+        return any(True for _ in store.list(PENDING))
+
+
+# What the explorer says
+
+
+def search(rig: Rig, job: str, text: str = "") -> SearchResponse:
+    """Searches a dataset over gRPC, as soon as the explorer serves it."""
+    token = Path(rig.env["PAIRMILL_TOKEN_FILE"]).read_text().strip()
+    call: dict[str, Any] = {"timeout": 20.0, "metadata": (("authorization", f"Bearer {token}"),)}
+    request = SearchRequest(dataset=job, filters=Filters(safe_mode=SafeMode.SAFE_MODE_SHOW))
+    if text:
+        request.parts.add(text=text)
+    waits = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE)  # it looks now and then
+    deadline = time.monotonic() + SECONDS
+    with grpc.insecure_channel(rig.stack.addresses.explorer_api) as channel:
+        while True:
+            try:
+                return SearchServiceStub(channel).Search(request, **call)
+            except grpc.RpcError as error:
+                if error.code() not in waits or time.monotonic() > deadline:
+                    raise
+            rig.rest(0.5)
