@@ -92,7 +92,7 @@ class Lists:
     @classmethod
     def emptied(cls, path: Path) -> Lists:
         """Returns empty lists that share the training of a file's."""
-        index = _read(path, faiss.IO_FLAG_SKIP_IVF_DATA)
+        index = _read(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)  # what is in the lists stays unread
         ivf = faiss.extract_index_ivf(index)
         empty = faiss.ArrayInvertedLists(ivf.nlist, ivf.code_size)
         ivf.replace_invlists(empty, True)
@@ -181,7 +181,7 @@ def _read(path: Path, flags: int) -> Any:
         index = faiss.read_index(str(path), flags)
         faiss.extract_index_ivf(index)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1][-200:]
+        reason = " ".join(str(error).split())[:200]
         raise CorruptObjectError(f"{path.name} holds no inverted lists: {reason}") from error
     return index
 
