@@ -126,7 +126,7 @@ def test_a_dataset_without_an_index_is_served_as_soon_as_it_has_one(
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"PAIRMILL_DATASETS": ""}, "datasets: none is named"),
+        ({"PAIRMILL_DATASETS": ""}, "datasets"),
         ({"PAIRMILL_DATASETS": "first"}, "write key=value"),
         ({"PAIRMILL_DATASETS": "first=ftp://x"}, "no address of a store"),
         ({"PAIRMILL_HTTP__LISTEN": "", "PAIRMILL_RPC__LISTEN": ""}, "neither http.listen nor rpc.listen"),
