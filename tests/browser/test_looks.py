@@ -5,6 +5,7 @@ With `PAIRMILL_SCREENSHOTS=<folder>`, pictures of every view are written there.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -151,6 +152,27 @@ def test_everything_is_reached_by_keys(visit: Visit) -> None:
     expect(page.locator(".chip.part")).to_have_count(1)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+
+
+def test_the_focus_stays_on_what_was_changed(visit: Visit) -> None:
+    page = visit("?q=red&q=-1*star")
+    settled(page)
+    box = page.get_by_role("checkbox", name="English (en)")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(page.locator(".chip[data-field=languages]")).to_be_visible()
+    settled(page)
+    expect(box).to_be_checked()
+    expect(box).to_be_focused()
+    page.get_by_role("radio", name="Images").focus()
+    page.keyboard.press("ArrowRight")
+    settled(page)
+    expect(page.get_by_role("radio", name="Texts")).to_be_focused()
+    weight = page.get_by_label("Weight of star")
+    weight.fill("-2")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"-2\*star"))
+    expect(weight).to_be_focused()
 
 
 def test_the_focus_can_be_seen(visit: Visit) -> None:

@@ -25,7 +25,7 @@ export function select(label, options, value, change, { hideLabel = false } = {}
   const id = freshId("select");
   const field = el(
     "select",
-    { id, class: "select", on: { change: (event) => change(event.target.value) } },
+    { id, class: "select", data: { key: label }, on: { change: (event) => change(event.target.value) } },
     options.map(([key, text]) => el("option", { value: key, selected: key === value }, text)),
   );
   const name = el("label", { for: id, class: hideLabel ? "visually-hidden" : "label" }, label);
@@ -48,6 +48,7 @@ export function segmented(label, choices, value, change) {
           name,
           value: key,
           checked: key === value,
+          data: { key: `${label} ${key}` },
           on: { change: () => change(key) },
         }),
         el("span", {}, text),

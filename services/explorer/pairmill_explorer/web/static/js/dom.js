@@ -23,6 +23,14 @@ export function put(node, ...children) {
   return node;
 }
 
+/** As `put`; the focus goes to what has the same `data-key` as what had it, so that keys can be pressed again. */
+export function putKeepingFocus(node, ...children) {
+  const { activeElement } = document;
+  const key = node.contains(activeElement) ? activeElement.dataset.key : undefined;
+  put(node, ...children);
+  if (key !== undefined) findKey(node, key)?.focus();
+}
+
 /** Returns an id that no other element of the page has. */
 export function freshId(stem) {
   fresh += 1;
@@ -30,6 +38,10 @@ export function freshId(stem) {
 }
 
 let fresh = 0;
+
+function findKey(node, key) {
+  return [...node.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+}
 
 function fill(node, attributes, children) {
   node.append(...shown(children));

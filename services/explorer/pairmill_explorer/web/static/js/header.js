@@ -2,7 +2,7 @@
 
 import { openAbout } from "./about.js";
 import { button, select } from "./controls.js";
-import { el, put } from "./dom.js";
+import { el, put, putKeepingFocus } from "./dom.js";
 import { openHelp } from "./help.js";
 import { VIEWS, changed, writeState } from "./state.js";
 import { createThemeSwitch } from "./theme.js";
@@ -61,7 +61,7 @@ export function createHeader(element, { store, datasets, datasetInfo }) {
       }
       document.title = `${TITLES[state.view]} · ${datasetInfo()?.dataset ?? "Pairmill"}`;
       about.disabled = !datasetInfo();
-      put(picker, datasetPicker(state, store, datasets()));
+      putKeepingFocus(picker, datasetPicker(state, store, datasets()));
     },
   };
 }

@@ -1,7 +1,7 @@
 /** A list of values with counts, of which any number can be chosen. */
 
 import { button } from "../controls.js";
-import { el, put } from "../dom.js";
+import { el, put, putKeepingFocus } from "../dom.js";
 import { fieldLabel, valueLabel } from "../fields.js";
 import { count, int } from "../format.js";
 
@@ -54,7 +54,7 @@ export function createFacet(field, change) {
       all || wanted
         ? found.slice(0, MANY)
         : found.filter(({ value }, at) => at < FEW || chosen.includes(value));
-    put(list, few.map(row));
+    putKeepingFocus(list, few.map(row));
     put(foot, footOf(wanted, found.length - few.length));
   }
 
@@ -64,7 +64,7 @@ export function createFacet(field, change) {
       checked: chosen.includes(value),
       on: { change: () => toggle(value) },
     });
-    box.dataset.value = value;
+    box.dataset.value = box.dataset.key = value;
     return el(
       "li",
       { class: rows === 0 ? "empty" : "" },

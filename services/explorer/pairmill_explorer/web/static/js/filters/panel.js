@@ -3,7 +3,7 @@
 import { isAbort } from "../api.js";
 import { button, segmented } from "../controls.js";
 import { openDialog } from "../dialog.js";
-import { el, put } from "../dom.js";
+import { el, put, putKeepingFocus } from "../dom.js";
 import { LISTS, RANGES, SCORES } from "../fields.js";
 import { count } from "../format.js";
 import { SAFE_MODES, mayUse } from "../safety.js";
@@ -76,7 +76,7 @@ export function createFilterPanel({ store, api }) {
       if (await mayUse(value)) set({ safe: value });
       else showSafe(store.state.filters.safe); // the radio button has moved already
     };
-    put(
+    putKeepingFocus(
       safe,
       el("span", { class: "label" }, "Unsafe and unscored"),
       segmented("Unsafe and unscored samples", SAFE_MODES, mode, choose),
@@ -93,7 +93,7 @@ export function createFilterPanel({ store, api }) {
       if (shown) show(shown);
     };
     const choice = segmented("What the counts count", choices, String(depth), choose);
-    put(
+    putKeepingFocus(
       scope,
       state.parts.length
         ? el("div", { class: "field" }, el("span", { class: "label" }, "Counts of"), choice)

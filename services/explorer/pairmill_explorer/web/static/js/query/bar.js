@@ -1,7 +1,7 @@
 /** The search box: text, images, and the parts of a combined query. */
 
 import { button, segmented } from "../controls.js";
-import { el, put } from "../dom.js";
+import { el, putKeepingFocus } from "../dom.js";
 import { effectiveMode } from "../safety.js";
 import { partChip } from "./chips.js";
 import { imageAmong, imageValue } from "./images.js";
@@ -104,6 +104,7 @@ export function createQueryBar({ store, notify }) {
   function showParts(state, asChips) {
     const chips = state.parts.map((part, index) =>
       partChip(part, {
+        key: `weight ${index}`,
         dataset: state.dataset,
         mode: state.filters.safe === "show" ? effectiveMode("show") : "hide",
         weigh: (weight) => search(withWeight(state.parts, index, weight)),
@@ -111,7 +112,7 @@ export function createQueryBar({ store, notify }) {
       }),
     );
     const clear = el("li", {}, button("Clear query", { kind: "quiet small", press: () => search([]) }));
-    put(parts, asChips && chips.length > 0 ? [...chips, clear] : []);
+    putKeepingFocus(parts, asChips && chips.length > 0 ? [...chips, clear] : []);
     if (input.disabled) return;
     input.placeholder =
       asChips && chips.length > 0 ? "Add a text to the query" : "Describe a picture, or drop one here";
@@ -126,7 +127,7 @@ export function createQueryBar({ store, notify }) {
       const text = plain ? (state.parts[0]?.value ?? "") : "";
       if (input.value.trim() !== text) input.value = text;
       showParts(state, !plain);
-      put(
+      putKeepingFocus(
         modality,
         segmented(
           "Search in",

@@ -6,7 +6,7 @@ import { el } from "../dom.js";
 import { imageObject } from "./images.js";
 
 /** Returns a chip; `weigh(weight)` and `remove()` are called by its controls. */
-export function partChip(part, { dataset, mode, weigh, remove }) {
+export function partChip(part, { key, dataset, mode, weigh, remove }) {
   const name = partName(part);
   return el(
     "li",
@@ -15,6 +15,7 @@ export function partChip(part, { dataset, mode, weigh, remove }) {
     el("span", { class: "chip-text", title: part.kind === "text" ? part.value : null }, name),
     el("input", {
       class: "chip-weight",
+      data: { key },
       type: "number",
       step: "0.25",
       min: "-4",

@@ -1,7 +1,7 @@
 /** Search and its results. */
 
 import { button, select } from "../controls.js";
-import { el } from "../dom.js";
+import { el, putKeepingFocus } from "../dom.js";
 import { createActiveFilters } from "../filters/active.js";
 import { createFilterPanel } from "../filters/panel.js";
 import { counted } from "../format.js";
@@ -59,7 +59,8 @@ export function createExplore({ store, api, actions, hitsChanged }) {
 
   function show(state) {
     active.show(state.filters);
-    collapse.replaceChildren(
+    putKeepingFocus(
+      collapse,
       select(
         "Near-duplicates",
         COLLAPSE,

@@ -2,7 +2,7 @@
 
 import { isAbort } from "../api.js";
 import { button, loading, meter, select } from "../controls.js";
-import { el, put } from "../dom.js";
+import { el, put, putKeepingFocus } from "../dom.js";
 import { HIGHER_IS_BETTER, SCORES, fieldLabel, languageLabel } from "../fields.js";
 import { createActiveFilters } from "../filters/active.js";
 import { drawHistogram } from "../filters/histogram.js";
@@ -135,7 +135,7 @@ export function createThreshold({ store, api, actions }) {
 
   function showControls(state, field) {
     const options = SCORES.map((score) => [score, fieldLabel(score)]);
-    put(
+    putKeepingFocus(
       controls,
       select("Score", options, field, (chosen) => store.set({ options: { field: chosen } })),
     );
