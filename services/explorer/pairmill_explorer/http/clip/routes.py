@@ -101,7 +101,7 @@ def _config(desk: ClipAnswers) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         config = {
             "defaultBackend": f"{request.scheme}://{request.host}/",
-            "defaultIndex": desk.indices()[0],
+            "defaultIndex": next(iter(desk.indices()), ""),
             "urlColumn": _URL_COLUMN,
         }
         data, headers = json_body(msgspec.json.encode(config), gzip=False)
