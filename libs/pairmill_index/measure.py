@@ -50,7 +50,7 @@ def held_out(
 
 def without(found: Rows, own: Rows) -> Rows:
     """Returns found rows without each query's own: one column less."""
-    is_own: Flags = np.equal(found, own[:, None]).reshape(found.shape)
+    is_own: Flags = np.equal(found, own[:, None]).reshape(found.shape) & (found >= 0)
     last = np.zeros_like(is_own)
     last[:, -1] = True
     dropped = np.where((is_own.sum(axis=1) > 0)[:, None], is_own, last)

@@ -28,6 +28,7 @@ def test_rows_that_are_not_there_are_not_asked_for() -> None:
 def test_a_query_is_found_without_itself() -> None:
     found = without(rows([7, 1, 2], [1, 7, 2], [1, 2, 3]), np.array([7, 7, -1]))
     assert found.tolist() == [[1, 2], [1, 2], [1, 2]]
+    assert without(rows([1, -1, -1], [7, -1, -1]), np.array([-1, 7])).tolist() == [[1, -1], [-1, -1]]
 
 
 def test_queries_and_training_sample_are_random_and_apart() -> None:
