@@ -49,6 +49,11 @@ class Child:
                     self.lines.append(line.rstrip("\n"))
 
     @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
