@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from pairmill.dataset.source import files_of
 from pairmill.errors import CorruptObjectError
 from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
@@ -25,6 +26,14 @@ class _Stamp(msgspec.Struct, frozen=True):
     size: int
     changed_ns: int
     inode: int
+
+
+def read_whole(store: ObjectStore, path: str) -> bytes:
+    """Returns a small file of an index. A folder may have been copied without the store's checksums.
+
+    Raises ObjectMissingError where it is not there; whoever reads compares with what the index says.
+    """
+    return files_of(folder_of(store) or store).read(path)
 
 
 class LocalFiles:

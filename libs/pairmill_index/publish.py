@@ -20,6 +20,7 @@ from pairmill.errors import CorruptObjectError, ObjectMissingError, RetriableErr
 from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
 from pairmill_index.errors import IndexBusyError, NoIndexError
+from pairmill_index.files import read_whole
 from pairmill_index.layout import CURRENT, FOLDER, version_key
 from pairmill_index.manifest import SCHEMA_VERSION, Current, IndexVersion, Past
 from pairmill_index.progress import Progress, no_progress
@@ -30,7 +31,7 @@ _LOCK: Final = ".lock"
 def current_of(store: ObjectStore) -> Current:
     """Returns which version serves; raises NoIndexError where there is none."""
     try:
-        return msgspec.json.decode(store.get(CURRENT), type=Current)
+        return msgspec.json.decode(read_whole(store, CURRENT), type=Current)
     except ObjectMissingError as error:
         raise NoIndexError(f"{store}: there is no index here; make one with: pairmill index build") from error
     except msgspec.MsgspecError as error:
@@ -48,7 +49,7 @@ def current_or_none(store: ObjectStore) -> Current | None:
 def read_version(store: ObjectStore, named: Current | Past) -> IndexVersion:
     """Returns the manifest of a version; raises CorruptObjectError unless it is as it was written."""
     key = version_key(named.version)
-    data = store.get(key)
+    data = read_whole(store, key)
     if hashlib.sha256(data).hexdigest() != named.sha256:
         raise CorruptObjectError(f"{key} does not have the checksum that {CURRENT} states")
     try:

@@ -10,6 +10,7 @@ import numpy as np
 from pairmill.errors import CorruptObjectError
 from pairmill.idarrays import Words, ascending, starts_of_groups
 from pairmill.store.port import ObjectStore
+from pairmill_index.files import read_whole
 from pairmill_index.layout import removed_key
 from pairmill_index.manifest import IndexFile
 
@@ -18,7 +19,10 @@ def read_removed(store: ObjectStore, file: IndexFile | None) -> Words:
     """Returns the ids of a list, sorted, `(n, 2) uint64`; none where there is no list."""
     if file is None:
         return np.empty((0, 2), dtype=np.uint64)
-    return decode_ids(store.get(file.path, sha256=bytes.fromhex(file.sha256)), file.path)
+    data = read_whole(store, file.path)
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise CorruptObjectError(f"{file.path} does not have the checksum it was written with")
+    return decode_ids(data, file.path)
 
 
 def write_removed(store: ObjectStore, ids: Words) -> IndexFile:

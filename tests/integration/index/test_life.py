@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -253,3 +254,19 @@ def test_vectors_of_another_model_are_not_added(world: VectorDataset, scratch: P
 
 def _among(ids: Words, some: Words) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.array([one in some.tolist() for one in ids.tolist()], dtype=np.bool_)
+
+
+def test_a_copy_without_the_checksums_of_the_store_is_searched_like_the_folder(
+    world: VectorDataset, scratch: Path, tmp_path: Path
+) -> None:
+    world.publish()
+    built(world, scratch)
+    store = DirectoryStore(world.folder)
+    with opened(world, scratch) as index:
+        gone = found_ids(index)[:7]
+    remove_samples(store, gone, scratch=scratch)
+    copied = tmp_path / "copy"
+    shutil.copytree(world.folder, copied, ignore=shutil.ignore_patterns(".checksums"))
+    with opened(world, scratch) as there, open_index(DirectoryStore(copied), scratch / "copy") as here:
+        assert np.array_equal(found_ids(here), found_ids(there))
+        assert len(found_ids(here)) == ROWS - 7
