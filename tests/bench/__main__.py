@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.local.errors import MissingToolError
 from pairmill.memory import give_back_freed_memory
 from tests.bench import (
     download,
@@ -20,6 +21,10 @@ from tests.bench import (
     ledger,
     plan_million,
     score,
+    search_add,
+    search_build,
+    search_filter,
+    search_serve,
     triton,
     whole_run,
 )
@@ -39,6 +44,10 @@ BENCHMARKS: Final[Mapping[str, Callable[[Setup], Result]]] = {
     "finalise": finalise_million.benchmark,
     "ledger": ledger.benchmark,
     "runs": whole_run.benchmark,
+    "search-build": search_build.benchmark,
+    "search-serve": search_serve.benchmark,
+    "search-filter": search_filter.benchmark,
+    "search-add": search_add.benchmark,
 }
 
 
@@ -51,8 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for name in options.only or BENCHMARKS:
-            work = Path(options.work or folder)
-            results.append(BENCHMARKS[name](Setup(work=work, scale=options.scale, runs=options.runs)))
+            setup = Setup(work=Path(options.work or folder), scale=options.scale, runs=options.runs)
+            try:
+                results.append(BENCHMARKS[name](setup))
+            except MissingToolError as error:
+                sys.stdout.write(f"{name}: left out. {error}\n\n")
+                continue
             sys.stdout.write(f"{plain_table(results[-1])}\n\n")
             sys.stdout.flush()
             if options.write:

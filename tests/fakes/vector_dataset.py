@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class VectorDataset:
     seed: int = 1
     shard_rows: int = 5_000
     buckets: tuple[str, ...] = BUCKETS
+    drawn: Callable[[int, int], Floats] | None = None  # image vectors, by the rows of a shard and its number
     ids: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty((0, 2), np.uint64))
     _files: list[FileEntry] = field(default_factory=list)
     _shards: int = 0
@@ -86,7 +87,7 @@ class VectorDataset:
         number = f"j{1:012d}.w0000.r0000.d{self._shards:05d}.e-{self._shards:08x}"
         draw = np.random.default_rng((self.seed, self._shards))
         ids = draw.integers(0, 2**64, size=(rows, 2), dtype=np.uint64)
-        image = clustered(rows, self.dimensions, self.seed * 1000 + self._shards, clusters=400)
+        image = self._images(rows)
         text = beside(image, self._shards)
         shard = f"shards/j{1:012d}.w0000.r0000.d{self._shards:05d}-{self._shards:08x}"
         self._shards += 1
@@ -106,6 +107,11 @@ class VectorDataset:
             roles.SHARD_INDEX,
             pa.table({"sample_id": key, "host": hosts, "fetched_at": times}),
         )
+
+    def _images(self, rows: int) -> Floats:
+        if self.drawn is not None:
+            return self.drawn(rows, self._shards)
+        return clustered(rows, self.dimensions, self.seed * 1000 + self._shards, clusters=400)
 
     def _data(self, without: npt.NDArray[np.uint64] | None) -> Iterator[FileEntry]:
         gone = np.empty((0, 2), np.uint64) if without is None else without[ascending(without)]
