@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 def _member(text: str) -> tuple[str, int]:
     """Returns a service and how many of it; argparse tells the user where it raises ValueError."""
     service, _, count = text.partition("=")
-    if service not in STAGES or int(count) < 1:
+    if service not in (*STAGES, "indexer") or int(count) < 1:
         raise ValueError
     return service, int(count)
 
@@ -96,6 +96,9 @@ def _up(layout: Layout, found: argparse.Namespace) -> int:
     _say("the stack is up" if made is not None else "the stack was up already")
     _say(table(look(layout)))
     _say(f"API: {read_command_env(layout.env)['PAIRMILL_TARGET']}, without TLS")
+    if made is not None:
+        at = made.addresses
+        _say(f"explorer: http://{at.explorer}, log in with the token in {at.user_token_file}")
     _say(f"for pairmill on the command line: . {layout.env}")
     return 0
 

@@ -21,6 +21,7 @@ from pairmill.store.port import ObjectStore
 from pairmill.units import STAGE_TOPICS, key_partition
 from pairmill_gateway.book import JobEntry
 from pairmill_gateway.job_records import indexed_message
+from pairmill_index.catalogue import note_indexed
 from pairmill_index.manifest import IndexVersion
 from pairmill_index.publish import current_or_none, read_version
 from pairmill_protos.index.v1.index_pb2 import IndexOptions, IndexTask
@@ -39,6 +40,11 @@ _CANCELLED: Final = "cancelled"
 
 class Datasets(Protocol):
     """Where the datasets of jobs are."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """The store that holds all of them."""
+        ...
 
     def store_of(self, entry: JobEntry) -> ObjectStore:
         """Returns the store that the keys of a job belong to."""
@@ -97,6 +103,8 @@ class Indexing:
             log.warning("dataset_not_readable", job=entry.job_id, error=f"{type(error).__name__}: {error}")
             return
         if wanted.is_there:
+            if wanted.index_version:
+                note_indexed(self._datasets.store, entry.admitted.dataset)  # it may have been built by hand
             record = JobIndexed(job_id=entry.job_id, index_version=wanted.index_version)
             self._bus.publish([indexed_message(self._bus, record)])
             log.info("job_indexed", job=entry.job_id, index_version=wanted.index_version)

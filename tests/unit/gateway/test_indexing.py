@@ -19,6 +19,7 @@ from pairmill_gateway.book import Book, JobEntry
 from pairmill_gateway.indexing import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, Indexing
 from pairmill_gateway.job_records import JobFact, admitted_message, end_message, job_key
 from pairmill_gateway.workshop import dataset_files
+from pairmill_index.catalogue import indexed_datasets
 from pairmill_index.layout import CURRENT
 from pairmill_index.manifest import IndexVersion
 from pairmill_index.publish import publish
@@ -125,6 +126,7 @@ def test_a_finished_dataset_is_asked_for_and_noted_when_its_index_is_there(place
     version = index(place.dataset, task.dataset_version)
     asking.after(FIRST_WAIT_SECONDS)
     assert noted(place.bus) == [version]
+    assert indexed_datasets(place.store) == [JOB], "an explorer finds it, whoever built it"
     asking.after(LONG)
     assert (len(tasks(place.bus)), len(noted(place.bus)), asking.waiting[-1]) == (1, 1, 0)
 
