@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 TEST_NS: Final = 2.0  # whether a row takes part
-SCAN_NS: Final = 0.08  # of a dimension of a stored vector, read in order
+SCAN_NS: Final = 0.08  # of a dimension of a stored vector, where all are read in order
+SKIP_NS: Final = 0.3  # where some are passed over, so that memory cannot run ahead
 GATHER_NS: Final = 2.5  # of a dimension of a stored vector, picked out
 EXACT_NS: Final = 5e6  # what it is worth to miss nothing, where there are inverted lists
 FILTERED: Final = 3.0
@@ -32,7 +33,9 @@ class Shape:
     @property
     def scan_ns(self) -> float:
         """Of reading all that take part, in order."""
-        return TEST_NS * self.rows + SCAN_NS * self.dimensions * self.admitted
+        if self.admitted == self.rows:
+            return SCAN_NS * self.dimensions * self.rows
+        return TEST_NS * self.rows + SKIP_NS * self.dimensions * self.admitted
 
     @property
     def gather_ns(self) -> float:

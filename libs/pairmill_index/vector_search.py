@@ -13,6 +13,7 @@ from pairmill_index.exact import rescored, scored_rows
 from pairmill_index.faiss_adapter import Bitmap, ExactScan, Lists
 from pairmill_index.manifest import VectorIndex
 
+_TUNED_FOR: Final = 80  # neighbours wanted that an index's candidates are enough for
 _COUNTED_ROWS: Final = 1 << 17  # rows by which the admitted ones of each list are estimated
 
 
@@ -77,7 +78,8 @@ class VectorSearch:
     def _by_lists(
         self, lists: Lists, queries: Floats, k: int, admitted: Admitted, shape: Shape, probes: int
     ) -> Found:
-        candidates = min(max(self._index.candidates, 2 * k), shape.admitted)
+        per_wanted = self._index.candidates / _TUNED_FOR
+        candidates = min(max(self._index.candidates, int(per_wanted * k)), shape.admitted)
         probes = max(probes, -(-4 * k * lists.count // shape.rows))
         if admitted.mask is None:
             found = lists.search(queries, candidates, probes=probes, threads=self._threads)
