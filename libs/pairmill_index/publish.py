@@ -64,7 +64,8 @@ def publish(
 ) -> Current:
     """Makes a version serve whose files are stored already, in place of the one that it was made from.
 
-    Raises RetriableError where another one was published meanwhile.
+    Raises RetriableError where another one was published meanwhile, or another build took files of this one
+    for its own leavings, as two may do on a store without locks.
     """
     data = version.encoded()
     name, digest = version.version(), hashlib.sha256(data).hexdigest()
@@ -73,6 +74,9 @@ def publish(
     found = current_or_none(store)
     if (found.version if found else "") != (base.version if base else ""):
         raise RetriableError(f"{store}: another version of the index was published meanwhile; try again")
+    files = [file for segment in version.segments for file in segment.files]
+    if gone := [file.path for file in files if store.stat(file.path) is None]:
+        raise RetriableError(f"{store}: another build has removed {gone[0]} meanwhile; try again")
     past = _with_past(found, name)
     current = Current(version=name, sha256=digest, past=past)
     progress("publishing", 1, 2)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from pairmill.dataset.reader import Dataset
-from pairmill.errors import ConfigurationError, PairmillError
+from pairmill.errors import ConfigurationError, PairmillError, RetriableError
 from pairmill.store.directory import DirectoryStore
 from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
+from pairmill_index.publish import current_of, publish
 from pairmill_indexer.change import How, bring_up_to_date, served_version
 from pairmill_indexer.verdicts import Fate, Refusal, fate_of
 from tests.fakes.vector_dataset import VectorDataset
@@ -101,6 +103,18 @@ def test_g4_a_damaged_file_of_the_dataset_is_refused_and_the_old_version_serves(
     served = served_version(store)
     assert served is not None
     assert served.version() == first.version
+
+
+def test_h1_a_version_whose_files_another_build_removed_is_not_published(made: VectorDataset) -> None:
+    store = DirectoryStore(made.folder)
+    bring_up_to_date(store, how(made))
+    version, current = served_version(store), current_of(store)
+    assert version is not None
+    another = msgspec.structs.replace(version, code_version="another")
+    store.delete(version.segments[0].files[0].path)
+    with pytest.raises(RetriableError, match="another build"):
+        publish(store, another, current)
+    assert current_of(store) == current
 
 
 def test_a_dataset_without_samples_is_not_indexable(tmp_path: Path) -> None:
