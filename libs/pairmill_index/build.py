@@ -10,7 +10,7 @@ from pathlib import Path
 from pairmill import __version__
 from pairmill.dataset import roles
 from pairmill.dataset.reader import Dataset
-from pairmill.errors import ConfigurationError
+from pairmill.errors import ConfigurationError, CorruptObjectError
 from pairmill.spill import PartitionSpill
 from pairmill.store.port import ObjectStore
 from pairmill_index.assemble import Assembler, SegmentWriters, by_bucket
@@ -23,7 +23,7 @@ from pairmill_index.options import BuildOptions, cores
 from pairmill_index.passes import Cut, RowReader
 from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
-from pairmill_index.publish import changing, current_or_none, publish, read_version
+from pairmill_index.publish import changing, current_or_none, publish, read_version, removed_of
 from pairmill_index.removed import read_removed
 from pairmill_index.scatter import DATA, embedded_schema
 from pairmill_index.words import Vocabulary
@@ -54,7 +54,7 @@ def build_index(
     """
     with changing(store), workplace(scratch) as folder:
         base = current_or_none(store)
-        served = read_version(store, base) if base is not None else None
+        served = _readable(store, base)
         if served is not None:
             settle(store, served)
             if _is_built(served, dataset, options):
@@ -64,7 +64,7 @@ def build_index(
             store=store,
             options=options,
             base=base,
-            removed=served.removed if served is not None else None,
+            removed=removed_of(store, base) if base is not None else None,
             work=folder,
             builder=ListsBuilder(options, progress, threads=threads or cores()),
         )
@@ -74,6 +74,14 @@ def build_index(
         for one in pending.values():
             one.forget()
     return version
+
+
+def _readable(store: ObjectStore, base: Current | None) -> IndexVersion | None:
+    """Returns the version that serves, unless it is damaged or of another schema: then it is built anew."""
+    try:
+        return read_version(store, base) if base is not None else None
+    except CorruptObjectError:
+        return None
 
 
 def _is_built(served: IndexVersion, dataset: Dataset, options: BuildOptions) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +14,27 @@ from pairmill.dataset.source import files_of
 from pairmill.errors import CorruptObjectError
 from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
-from pairmill_index.manifest import IndexFile
+from pairmill_index.layout import FOLDER
+from pairmill_index.manifest import IndexFile, IndexVersion
 
 _VERIFIED: Final = "verified.json"
 _BLOCK: Final = 1 << 20
+
+
+def drop_copies(folder: Path, keep: Iterable[IndexVersion]) -> int:
+    """Deletes copies of files that none of these versions names; returns how many.
+
+    What is mapped stays readable for whoever has it open. To be called once a reader has moved on to a new
+    version, and by none that shares its folder with another.
+    """
+    versions = list(keep)
+    named = {file.path for one in versions for segment in one.segments for file in segment.files}
+    named |= {one.removed.path for one in versions if one.removed is not None}
+    copies = [path for path in (folder / FOLDER).rglob("*") if path.is_file()]
+    gone = [path for path in copies if path.relative_to(folder).as_posix() not in named]
+    for path in gone:
+        path.unlink()
+    return len(gone)
 
 
 class _Stamp(msgspec.Struct, frozen=True):

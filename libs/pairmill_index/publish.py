@@ -22,7 +22,7 @@ from pairmill.store.port import ObjectStore
 from pairmill_index.errors import IndexBusyError, NoIndexError
 from pairmill_index.files import read_whole
 from pairmill_index.layout import CURRENT, FOLDER, version_key
-from pairmill_index.manifest import SCHEMA_VERSION, Current, IndexVersion, Past
+from pairmill_index.manifest import SCHEMA_VERSION, Current, IndexFile, IndexVersion, Past
 from pairmill_index.progress import Progress, no_progress
 
 _LOCK: Final = ".lock"
@@ -57,6 +57,20 @@ def read_version(store: ObjectStore, named: Current | Past) -> IndexVersion:
         return msgspec.json.decode(data, type=IndexVersion)
     except msgspec.MsgspecError as error:
         raise CorruptObjectError(f"{key} cannot be read: {error}") from error
+
+
+def removed_of(store: ObjectStore, named: Current) -> IndexFile | None:
+    """Returns the list of removed ids of a version, also of one that this version of Pairmill cannot read.
+
+    So that a build in its place keeps to it.
+    """
+    try:
+        return msgspec.json.decode(store.get(version_key(named.version)), type=_Removals).removed
+    except msgspec.MsgspecError as error:
+        raise CorruptObjectError(
+            f"{version_key(named.version)} cannot be read, so it is not known what was removed: {error}; "
+            f"to start anew without, delete {CURRENT}"
+        ) from error
 
 
 def publish(
@@ -111,6 +125,12 @@ def changing(store: ObjectStore) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+class _Removals(msgspec.Struct):
+    """What a build takes over from any version."""
+
+    removed: IndexFile | None = None
 
 
 class _Schema(msgspec.Struct):

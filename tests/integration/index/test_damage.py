@@ -18,13 +18,16 @@ from pairmill.store.directory import DirectoryStore
 from pairmill_index.assemble import refuse_below
 from pairmill_index.build import build_index
 from pairmill_index.check import check_index
+from pairmill_index.compact import compact
 from pairmill_index.errors import IndexRefusedError, NoIndexError
 from pairmill_index.faiss_adapter import Lists
+from pairmill_index.files import drop_copies
 from pairmill_index.layout import CURRENT, version_key
 from pairmill_index.manifest import IndexVersion, Measured, Modality, VectorIndex
 from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
 from pairmill_index.publish import current_of, publish, read_version
+from pairmill_index.remove import remove_samples
 from tests.fakes.dying_store import DyingStore
 from tests.fakes.vector_dataset import VectorDataset, clustered
 
@@ -141,6 +144,35 @@ def test_h1_another_schema_version_is_refused_with_the_fix(folder: Path, tmp_pat
     republished(folder, lambda version: msgspec.structs.replace(version, schema_version=99))
     with pytest.raises(CorruptObjectError, match=r"schema version 99.*build the index anew"):
         open_index(DirectoryStore(folder), tmp_path / "open")
+
+
+def test_g8_an_index_of_another_schema_is_built_anew_and_keeps_to_its_removals(
+    folder: Path, tmp_path: Path
+) -> None:
+    store = DirectoryStore(folder)
+    with open_index(store, tmp_path / "open") as index:
+        gone = np.array(index.segments[0].ids[:2])
+    remove_samples(store, gone, scratch=tmp_path)
+    republished(folder, lambda version: msgspec.structs.replace(version, schema_version=99))
+    version = build_index(
+        Dataset.open(folder), store, BuildOptions(latency_ms=100, only_kept=True), scratch=tmp_path
+    )
+    assert version.removed is not None
+    with open_index(store, tmp_path / "open") as index:
+        assert all((one.find(gone) == -1).all() for one in index.segments)
+
+
+def test_copies_of_old_versions_are_dropped(folder: Path, tmp_path: Path) -> None:
+    store = DyingStore(DirectoryStore(folder), dies_after=-1)
+    first = open_index(store, tmp_path / "open")
+    remove_samples(store, np.array(first.segments[0].ids[:2]), scratch=tmp_path)
+    version = compact(store, scratch=tmp_path)
+    second = open_index(store, tmp_path / "open")
+    dropped = drop_copies(tmp_path / "open", [version])
+    assert dropped == len(first.manifest.segments[0].files)
+    assert first.segments[0].vectors(Modality.IMAGE)[0].any()  # mapped, though its file has no name any more
+    open_index(store, tmp_path / "open").close()
+    assert second.version == version.version()
 
 
 def test_h1_a_manifest_that_was_changed_is_refused(folder: Path, tmp_path: Path) -> None:
