@@ -1,4 +1,4 @@
-"""The web interface: plain files, served as they lie here. `index.html` is the page, `static/` all it loads."""
+"""The web interface: plain files, served as they lie. `index.html` is the page, `static/` what it loads."""
 
 from __future__ import annotations
 
