@@ -143,6 +143,8 @@ def _addresses(kafka: KafkaServer, s3: S3Server, tokens: TokenFiles) -> Addresse
         s3_credentials_file=s3.credentials_file,
         triton="",
         api=f"127.0.0.1:{free_port()}",
+        explorer="",
+        explorer_api="",
         tokens_file=tokens.known,
         stage_token_file=tokens.stages,
         user_token_file=tokens.user,
