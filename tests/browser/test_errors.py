@@ -6,6 +6,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Visit, visits
 from tests.browser.guard import Guard
+from tests.browser.waiting import scroll_until
 from tests.fakes.explorer_site import TOKEN, Refusal, Site, SiteServer
 
 
@@ -31,17 +32,11 @@ def test_what_may_work_later_can_be_tried_again(visit: Visit, site: Site, guard:
 
 def test_a_page_that_fails_leaves_those_before_it(visit: Visit, site: Site, guard: Guard) -> None:
     guard.expect("status of 429")
-    site.held.add("Search")
+    refusal = Refusal(429, "RESOURCE_EXHAUSTED", "too many requests", having="cursor")
+    site.refusals["Search"] = refusal
     page = visit()
-    expect(page.locator(".ghost").first).to_be_visible()
-    site.held.clear()
-    expect(page.locator(".card:not(.ghost)").first).to_be_visible()
-    site.refusals["Search"] = Refusal(429, "RESOURCE_EXHAUSTED", "too many requests")
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")
     alert = page.locator(".grid-foot").get_by_role("alert")
-    while alert.count() == 0:
-        page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        page.wait_for_timeout(50)
+    scroll_until(page, alert)
     shown = page.locator(".card").count()
     alert.get_by_role("button", name="Try again").click()
     expect(page.locator(".card").nth(shown)).to_be_attached()

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 from pairmill.dataset.reader import Dataset
 from tests.browser.conftest import Visit, visits
 from tests.browser.guard import Guard
+from tests.browser.waiting import scroll_until
 from tests.browser.window import PHONE
 from tests.e2e.command import pairmill, start
 
@@ -85,9 +86,7 @@ def test_results_go_on_to_the_last_sample(open_real: Visit, demo: Path) -> None:
     page = open_real("?safe=blur")
     rows = sum(batch.num_rows for batch in Dataset.open(demo).samples(["sample_id"]))
     expect(page.locator(".panel-count")).to_have_text(f"{rows} of {rows} samples")
-    while page.get_by_text("That is all.").count() == 0:
-        page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        page.wait_for_timeout(50)
+    scroll_until(page, page.get_by_text("That is all."))
     assert len(set(cards(page))) == rows
 
 

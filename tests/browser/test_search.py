@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.waiting import asked, until
+from tests.browser.waiting import asked, scroll_until, until
 from tests.browser.window import DESKTOP, PHONE, Window
 from tests.fakes.explorer_site import Site
 from tests.fakes.explorer_world import draw
@@ -135,9 +135,7 @@ def test_results_go_on_while_one_scrolls(visit: Visit, site: Site, window: Windo
     expect(cards.first).to_be_visible()
     shown = cards.count()
     assert shown < len(site.explorer.world.samples) - 1
-    while page.get_by_text("That is all.").count() == 0:
-        page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        page.wait_for_timeout(50)
+    scroll_until(page, page.get_by_text("That is all."))
     expect(cards).to_have_count(len(site.explorer.world.samples) - 1)
     ids = cards.evaluate_all("(all) => all.map((card) => card.dataset.sample)")
     assert len(set(ids)) == len(ids)

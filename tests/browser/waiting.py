@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from tests.fakes.explorer_site import Site
 
@@ -31,3 +31,13 @@ def asked(page: Page, site: Site, method: str, **wanted: Any) -> dict[str, Any]:
 
     until(page, is_there)
     return site.requests(method)[-1]
+
+
+def scroll_until(page: Page, there: Locator) -> None:
+    """Scrolls to the end again and again until something is there."""
+
+    def is_there() -> bool:
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        return there.count() > 0
+
+    until(page, is_there)

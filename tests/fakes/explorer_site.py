@@ -35,6 +35,7 @@ class Refusal:
     message: str
     violations: Mapping[str, str] = field(default_factory=dict)
     times: int = 1
+    having: str = ""  # only requests in which this field is set
 
 
 class Site:
@@ -68,7 +69,7 @@ class Site:
         while method in self.held:
             await asyncio.sleep(0.02)
         refusal = self.refusals.get(method)
-        if refusal and refusal.times:
+        if refusal and refusal.times and (not refusal.having or body.get(refusal.having)):
             refusal.times -= 1
             return _refused(refusal)
         kind = getattr(SERVICES[request.match_info["service"]], f"{method}Request")

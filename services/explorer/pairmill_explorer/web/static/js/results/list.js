@@ -22,12 +22,12 @@ export function createResults({ api, actions, loaded, reset }) {
   const element = el("div", { class: "results-list" }, grid, foot);
   let options = {};
   moveByArrows(grid);
-  new IntersectionObserver(
+  const watcher = new IntersectionObserver(
     (entries) => {
       if (entries.some((entry) => entry.isIntersecting)) more();
     },
     { rootMargin: AHEAD },
-  ).observe(foot);
+  );
 
   async function more() {
     const query = pages.current;
@@ -66,8 +66,10 @@ export function createResults({ api, actions, loaded, reset }) {
     else if (query.done) put(foot, el("p", { class: "hint" }, "That is all."));
     else {
       put(foot, button("Load more", { press: more }));
-      // The foot may still be in sight, and then no crossing of the edge will be reported.
-      if (foot.getBoundingClientRect().top < innerHeight + parseInt(AHEAD, 10)) more();
+      // Only crossings of the edge are reported, and the foot may have left and come back between two looks:
+      // watched anew, it is looked at once in any case.
+      watcher.unobserve(foot);
+      watcher.observe(foot);
     }
   }
 
