@@ -92,7 +92,7 @@ test-faults-long: setup parts ## Every fault on the stack, at every point and wi
 	PAIRMILL_WRITE_RELIABILITY=$(WRITE) $(BIN)/python -m pytest -q tests/e2e/stack -m 'faults or long' --timeout 900
 
 test-browser: setup ## The explorer's page in a real browser, phone and desktop, light and dark
-	$(BIN)/python -m pytest -q tests/browser --timeout 600
+	$(BIN)/python -m pytest -q tests/browser -n $(RUNS) --dist loadfile --timeout 600
 
 test-peers: setup ## Tools of the field, from their own packages in environments of their own, against Pairmill
 	$(BIN)/python -m pytest -q tests/peers --timeout 900
