@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 TEST_NS: Final = 2.0  # whether a row takes part
+FIND_NS: Final = 0.2  # the same, of all rows beforehand
 SCAN_NS: Final = 0.08  # of a dimension of a stored vector, where all are read in order
-SKIP_NS: Final = 0.3  # where some are passed over, so that memory cannot run ahead
-GATHER_NS: Final = 2.5  # of a dimension of a stored vector, picked out
+SKIP_NS: Final = 0.45  # of one that takes part, where others are passed over: memory cannot run ahead
+SKIP_MOST_NS: Final = 0.14  # of one of all, where so many take part that nearly everything is read
+GATHER_NS: Final = 0.5  # of a dimension of a stored vector, picked out
 EXACT_NS: Final = 5e6  # what it is worth to miss nothing, where there are inverted lists
 FILTERED: Final = 3.0
 
@@ -35,12 +37,13 @@ class Shape:
         """Of reading all that take part, in order."""
         if self.admitted == self.rows:
             return SCAN_NS * self.dimensions * self.rows
-        return TEST_NS * self.rows + SKIP_NS * self.dimensions * self.admitted
+        read = min(SKIP_NS * self.admitted, SKIP_MOST_NS * self.rows)
+        return TEST_NS * self.rows + read * self.dimensions
 
     @property
     def gather_ns(self) -> float:
         """Of picking out all that take part."""
-        return GATHER_NS * self.dimensions * self.admitted
+        return FIND_NS * self.rows + GATHER_NS * self.dimensions * self.admitted
 
     @property
     def exact_ns(self) -> float:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pairmill_index.arrays import NO_ROW, Flags, Floats, Found, Halves, Rows
 from pairmill_index.cost import EXACT_NS, Shape, rows_to_look_at
-from pairmill_index.exact import rescored, scored_rows
+from pairmill_index.exact import nothing, rescored, scored_rows
 from pairmill_index.faiss_adapter import Bitmap, ExactScan, Lists
 from pairmill_index.manifest import VectorIndex
 
@@ -62,12 +62,14 @@ class VectorSearch:
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         shape = Shape(admitted.rows, admitted.count, self._vectors.shape[1])
         if not shape.admitted or not len(queries):
-            return _nothing(len(queries), k)
+            return nothing(len(queries), k)
         is_exact = self._lists is None or (admitted.mask is not None and shape.exact_ns <= self._exact_ns)
         if self._lists is not None and not is_exact:
             return self._by_lists(self._lists, queries, k, admitted, shape, probes or self._index.probes)
         if admitted.mask is not None and shape.gather_ns < shape.scan_ns:
-            return scored_rows(self._vectors, queries, np.flatnonzero(admitted.mask), k)
+            return scored_rows(
+                self._vectors, queries, np.flatnonzero(admitted.mask), k, threads=self._threads
+            )
         return self._scan.search(queries, k, admitted.bitmap, threads=self._threads)
 
     def exact(self, queries: Floats, k: int, admitted: Admitted, *, threads: int = 1) -> Found:
@@ -119,7 +121,3 @@ class VectorSearch:
         step = max(1, len(mask) // _COUNTED_ROWS)
         some = self._list_of_row[::step][mask[::step]]
         return np.bincount(some, minlength=count).astype(np.float64) * step
-
-
-def _nothing(queries: int, k: int) -> Found:
-    return np.full((queries, k), -np.inf, np.float32), np.full((queries, k), NO_ROW, np.int64)
