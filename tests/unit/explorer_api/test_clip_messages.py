@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -89,7 +90,7 @@ def test_metadata_is_that_of_the_row_whatever_the_order(world: IndexWorld) -> No
     places = draw.integers(0, len(world.index.segments), 50).astype(np.int32)
     rows = np.array([draw.integers(0, world.index.segments[place].rows) for place in places], dtype=np.int64)
     found = Found(segments=places, rows=rows, scores=np.zeros(50, dtype=np.float32))
-    told = metadata_of(world.index, found, 0.5)
+    told = msgspec.to_builtins(metadata_of(world.index, found, 0.5))
     for place, row, metadata in zip(places.tolist(), rows.tolist(), told, strict=True):
         table = world.index.segments[place].table
         assert metadata["url"] == table["url"][row].as_py()

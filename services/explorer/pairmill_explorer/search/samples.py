@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from pairmill_explorer.search.clauses import is_unsafe
 from pairmill_explorer.search.conditions import SafetyRules
 from pairmill_explorer.search.found import Found, gathered
-from pairmill_explorer.search.table import take
+from pairmill_explorer.search.reading import columns_in
 from pairmill_index.opened import OpenIndex
 from pairmill_protos.explorer.v1.search_pb2 import Hit, Sample
 
@@ -35,29 +34,14 @@ def columns_of(index: OpenIndex, found: Found, names: Sequence[str]) -> Mapping[
     values: dict[str, list[Any]] = {name: [None] * len(found) for name in names}
     for place in np.unique(found.segments).tolist():
         here = np.flatnonzero(found.segments == place)
-        table = take(index.segments[place].table.select(list(names)), found.rows[here])
+        columns = columns_in(index.segments[place]).at(found.rows[here], names)
         if len(here) == len(found):
-            return {name: plain(table.column(name)) for name in names}
+            return dict(zip(names, columns, strict=True))
         places = here.tolist()
-        for name in names:
+        for name, column in zip(names, columns, strict=True):
             target = values[name]
-            for row, value in zip(places, plain(table.column(name)), strict=True):
+            for row, value in zip(places, column, strict=True):
                 target[row] = value
-    return values
-
-
-def plain(column: pa.ChunkedArray[Any]) -> list[Any]:
-    """Returns a column as Python values; a time as microseconds since 1970."""
-    if not column.num_chunks:
-        return []
-    only = column.chunks[0]  # what was taken has one
-    if isinstance(only, pa.DictionaryArray):
-        return only.dictionary.take(only.indices).to_pylist()
-    if pa.types.is_timestamp(only.type):
-        return only.cast(pa.int64()).to_pylist()
-    if only.null_count or not pa.types.is_primitive(only.type):
-        return only.to_pylist()
-    values: list[Any] = only.to_numpy().tolist()
     return values
 
 

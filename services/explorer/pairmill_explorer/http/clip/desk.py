@@ -25,7 +25,7 @@ from pairmill_explorer.http.clip.messages import (
     result_count,
 )
 from pairmill_explorer.http.clip.ratings import Ratings
-from pairmill_explorer.http.clip.rows import metadata_of
+from pairmill_explorer.http.clip.rows import Near, NearRow, metadata_of, near_rows
 from pairmill_explorer.search.collapse import Alike
 from pairmill_explorer.search.conditions import conditions_of
 from pairmill_explorer.search.found import Found
@@ -54,7 +54,7 @@ class ClipDesk:
         """Returns the names of the datasets, the default first."""
         return [served.name for served in self._desk.datasets]
 
-    def knn(self, request: KnnRequest) -> list[dict[str, Any]]:
+    def knn(self, request: KnnRequest) -> list[Near | NearRow]:
         """Returns what is near, the nearest first; the first `num_images` with their metadata."""
         count, modality, aesthetic = result_count(request), modality_of(request), aesthetic_of(request)
         with _own_names(), self._desk.datasets.get(request.indice_name or "").use() as snapshot:
@@ -123,12 +123,13 @@ def _own_names() -> Iterator[None]:
         raise type(error)("indice_name" if field == "dataset" else field, error.description) from error
 
 
-def _results(snapshot: Snapshot, found: Found, with_metadata: int) -> list[dict[str, Any]]:
-    rows = metadata_of(snapshot.index, found[:with_metadata], snapshot.rules.max_unsafe_score)
-    rows.extend({} for _ in range(len(found) - len(rows)))
-    for row, number, score in zip(rows, numbers_of(found), found.scores.tolist(), strict=True):
-        row["id"], row["similarity"] = number, score
-    return rows
+def _results(snapshot: Snapshot, found: Found, with_metadata: int) -> list[Near | NearRow]:
+    numbers = numbers_of(found)
+    told = near_rows(
+        snapshot.index, found[:with_metadata], snapshot.rules.max_unsafe_score, numbers[:with_metadata]
+    )
+    scores = found.scores[with_metadata:].tolist()
+    return [*told, *map(Near, numbers[with_metadata:], scores)]
 
 
 def _image(text: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -37,11 +37,11 @@ class ClipAnswers(Protocol):
         """Returns the names of the datasets, the default first."""
         ...
 
-    def knn(self, request: KnnRequest, /) -> list[dict[str, Any]]:
-        """Returns what is near, the nearest first."""
+    def knn(self, request: KnnRequest, /) -> Sequence[Any]:
+        """Returns what is near, the nearest first; as JSON an object each."""
         ...
 
-    def metadata(self, request: MetadataRequest, /) -> list[dict[str, Any]]:
+    def metadata(self, request: MetadataRequest, /) -> Sequence[Any]:
         """Returns the metadata of results, in the order of their ids."""
         ...
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import numpy as np
-import pyarrow as pa
+import msgspec
 
 from pairmill_explorer.search.found import Found
-from pairmill_explorer.search.table import take
+from pairmill_explorer.search.samples import columns_of
 from pairmill_index.opened import OpenIndex
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -28,30 +27,61 @@ COLUMNS: Final[Mapping[str, str]] = {
 }
 """By their names there, the columns of the index."""
 
-_NAMES: Final = [*COLUMNS]
 _TAKEN: Final = [*COLUMNS.values()]
 UNSAFE, UNSURE, SAFE = "NSFW", "UNSURE", "UNLIKELY"
 
 
-def metadata_of(index: OpenIndex, found: Found, max_unsafe_score: float) -> list[dict[str, Any]]:
+class Near(msgspec.Struct):
+    """A result of which only the id is told."""
+
+    id: int
+    similarity: float  # to the query
+
+
+class Metadata(msgspec.Struct, rename={ours: theirs for theirs, ours in COLUMNS.items()} | {"nsfw": "NSFW"}):
+    """What is told of a row; written with the names of COLUMNS."""
+
+    url: str
+    text: str
+    sample_id: str
+    similarity: float | None  # of picture and text; of a result, to the query
+    language: str
+    width: int
+    height: int
+    unsafe_score: float | None
+    watermark_score: float | None
+    aesthetic_score: float | None
+    licence: str
+    md5: str
+    nsfw: str
+
+
+class NearRow(Metadata):
+    """A result with its metadata."""
+
+    id: int
+
+
+def metadata_of(index: OpenIndex, found: Found, max_unsafe_score: float) -> list[Metadata]:
     """Returns the metadata of each row."""
-    rows: list[dict[str, Any]] = [{}] * len(found)
-    for place in np.unique(found.segments).tolist():
-        here = np.flatnonzero(found.segments == place)
-        taken = take(index.segments[place].table.select(_TAKEN), found.rows[here])
-        columns = (_values(column) for column in taken.columns)
-        for target, values in zip(here.tolist(), zip(*columns, strict=True), strict=True):
-            row = dict(zip(_NAMES, values, strict=True))
-            row["sample_id"] = row["sample_id"].hex()
-            row["NSFW"] = _category(row["punsafe"], max_unsafe_score)
-            rows[target] = row
-    return rows
+    return [Metadata(*row) for row in zip(*_told(index, found, max_unsafe_score), strict=True)]
 
 
-def _values(column: pa.ChunkedArray[Any]) -> list[Any]:
-    """Returns a column's values; words one by one out of their dictionary would take ten times as long."""
-    plain = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-    return plain.to_pylist()
+def near_rows(
+    index: OpenIndex, found: Found, max_unsafe_score: float, numbers: list[int]
+) -> Iterator[NearRow]:
+    """Yields results with their metadata; `numbers` are their ids."""
+    columns = _told(index, found, max_unsafe_score)
+    columns[_TAKEN.index("similarity")] = found.scores.tolist()
+    return (NearRow(*row) for row in zip(*columns, numbers, strict=True))
+
+
+def _told(index: OpenIndex, found: Found, max_unsafe_score: float) -> list[list[Any]]:
+    """Returns the fields of Metadata, each of all rows."""
+    columns = columns_of(index, found, _TAKEN)
+    rated = [_category(score, max_unsafe_score) for score in columns["unsafe_score"]]
+    ids = [sample_id.hex() for sample_id in columns["sample_id"]]
+    return [*({**columns, "sample_id": ids}.values()), rated]
 
 
 def _category(score: float | None, max_unsafe_score: float) -> str:
