@@ -15,7 +15,7 @@ from pairmill.store.port import ObjectStore
 from pairmill_index.files import LocalFiles
 from pairmill_index.lists_build import drawn
 from pairmill_index.manifest import EXACT, IndexVersion, Modality
-from pairmill_index.measure import held_out, measure, queries_for
+from pairmill_index.measure import NEAR, answers, held_out, queries_for, recall
 from pairmill_index.opened import OpenIndex, OpenSegment, open_index
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import current_of, read_version
@@ -141,4 +141,5 @@ def recall_of(segment: OpenSegment, modality: Modality) -> float:
     other = Modality.TEXT if modality == Modality.IMAGE else Modality.IMAGE
     queries = held_out(search, segment.vectors(modality), segment.vectors(other), rows, everything, threads=1)
     probes = segment.segment.index(modality).probes
-    return measure(search, queries, everything, probes, lambda: 0.0).recall_at_10
+    found = answers(search, queries, NEAR, everything, probes, lambda: 0.0)
+    return recall(found.rows, queries.truth, NEAR)

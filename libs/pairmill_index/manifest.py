@@ -40,7 +40,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What a vector index finds, against exact search over the same vectors.
 
     Queries are held-out samples, whose vectors were left out of training: half of them ask with their own
-    vector of this modality, found without themselves, half with that of the other one.
+    vector of this modality, found without themselves, half with that of the other one. Recall@1 and 10 and
+    latency are of searches for ten results, recall@100 of searches for a hundred.
     """
 
     queries: int

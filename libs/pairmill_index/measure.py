@@ -9,13 +9,13 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from pairmill_index.arrays import Flags, Floats, Halves, Rows
 from pairmill_index.manifest import Measured, VectorIndex
 from pairmill_index.vector_search import Admitted, VectorSearch
 
-DEPTH: Final = 100
+NEAR: Final = 10  # results of the searches that recall@1, recall@10 and latency are of
+DEPTH: Final = 100  # and recall@100: a search for more looks into more lists
 MOST_QUERIES: Final = 400
 LEAST_QUERIES: Final = 64
 _WORK_ROWS: Final = 400_000_000  # vectors compared to know what is to be found
@@ -66,24 +66,45 @@ def recall(found: Rows, truth: Rows, depth: int) -> float:
     return hits / max(int((wanted >= 0).sum()), 1)
 
 
-def measure(
-    search: VectorSearch, queries: HeldOut, admitted: Admitted, probes: int, timer: Timer
-) -> Measured:
-    """Searches one query at a time, as users do, with that many lists."""
-    found, seconds = [], []
-    for vector in queries.vectors:
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What searches for a number of results found."""
+
+    rows: Rows  # (q, results)
+    seconds: list[float]  # that each took
+
+    def percentile(self, percent: int) -> float:
+        """Returns the milliseconds within which so many percent of the searches answered."""
+        return round(float(np.percentile(np.array(self.seconds) * 1000, percent)), 3)
+
+
+def answers(
+    search: VectorSearch, queries: HeldOut, depth: int, admitted: Admitted, probes: int, timer: Timer
+) -> Answers:
+    """Searches for `depth` results with that many lists, one query at a time, as users do.
+
+    A query that is found without itself asks for one result more.
+    """
+    found, seconds = np.empty((len(queries.vectors), depth), dtype=np.int64), []
+    for number, vector in enumerate(queries.vectors):
+        own = queries.own[number : number + 1]
+        has_own = bool(own[0] >= 0)
         started = timer()
-        _, rows = search.search(vector[None], DEPTH + 1, admitted, probes)
+        _, rows = search.search(vector[None], depth + has_own, admitted, probes)
         seconds.append(timer() - started)
-        found.append(rows)
-    rows = without(np.concatenate(found), queries.own)
+        found[number] = (without(rows, own) if has_own else rows)[0]
+    return Answers(found, seconds)
+
+
+def measured(queries: HeldOut, near: Answers, deep: Answers) -> Measured:
+    """Returns what searches for NEAR and for DEPTH results came to."""
     return Measured(
-        queries=len(rows),
-        recall_at_1=recall(rows, queries.truth, 1),
-        recall_at_10=recall(rows, queries.truth, 10),
-        recall_at_100=recall(rows, queries.truth, DEPTH),
-        p50_ms=_milliseconds(seconds, 50),
-        p95_ms=_milliseconds(seconds, 95),
+        queries=len(near.rows),
+        recall_at_1=recall(near.rows, queries.truth, 1),
+        recall_at_10=recall(near.rows, queries.truth, NEAR),
+        recall_at_100=recall(deep.rows, queries.truth, DEPTH),
+        p50_ms=near.percentile(50),
+        p95_ms=near.percentile(95),
     )
 
 
@@ -101,24 +122,22 @@ def tuned(
 
     Where that takes longer than the latency budget, the most lists that keep to it.
     """
-    best, probes = None, 1
+    best, taken, probes = None, 1, 1
     while probes <= index.lists:
-        measured = measure(search, queries, admitted, probes, timer)
-        if best is not None and measured.p95_ms > latency_ms:
+        near = answers(search, queries, NEAR, admitted, probes, timer)
+        if best is not None and near.percentile(95) > latency_ms:
             break
-        best = msgspec.structs.replace(index, probes=probes, measured=measured)
-        if measured.recall_at_10 >= wanted_recall:
+        best, taken = near, probes
+        if recall(near.rows, queries.truth, NEAR) >= wanted_recall:
             break
         probes = next_probes(probes)
-    return best or index
+    if best is None:
+        return index
+    deep = answers(search, queries, DEPTH, admitted, taken, timer)
+    return msgspec.structs.replace(index, probes=taken, measured=measured(queries, best, deep))
 
 
 def next_probes(probes: int) -> int:
     """Returns the next number of lists to try: 1, 2, 3, 4, 6, 8, 12, 16 and so on."""
     power = 1 << (probes.bit_length() - 1)
     return probes + max(power // 2, 1)
-
-
-def _milliseconds(seconds: list[float], percentile: int) -> float:
-    values: npt.NDArray[np.float64] = np.array(seconds) * 1000
-    return round(float(np.percentile(values, percentile)), 3)

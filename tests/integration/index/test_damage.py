@@ -38,10 +38,10 @@ Damage = Callable[[Path], None]
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset whose only bucket has inverted lists; not to be changed."""
     folder = tmp_path_factory.mktemp("prepared")
-    world = VectorDataset(folder / "dataset", dimensions=16, buckets=("en",))
+    world = VectorDataset(folder / "dataset", dimensions=64, buckets=("en",))
     world.folder.mkdir()
     world.add(21_000)
-    options = BuildOptions(latency_ms=0.1, memory_bytes=2**28, min_recall=0.5)
+    options = BuildOptions(latency_ms=0.5, memory_bytes=2**28, min_recall=0.5)
     build_index(world.publish(), DirectoryStore(world.folder), options, scratch=folder)
     return world.folder
 
