@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 import structlog
@@ -44,6 +46,19 @@ def configure_logging(level: str, *, service: str, version: str, stream: TextIO 
         )
     )
     logging.basicConfig(level=max(_LEVELS[level], logging.WARNING), handlers=[handler], force=True)
+
+
+@contextmanager
+def logging_to(stream: TextIO, level: str, *, service: str, version: str) -> Iterator[None]:
+    """Sets structlog up while the context lasts: whoever closes the stream afterwards is not written to."""
+    before = structlog.get_config()
+    configure_logging(level, service=service, version=version, stream=stream)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        structlog.contextvars.unbind_contextvars("service", "version")
+        logging.getLogger().handlers.clear()
 
 
 def _rendering(target: TextIO) -> list[structlog.typing.Processor]:

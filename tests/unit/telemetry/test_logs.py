@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from pairmill.errors import ConfigurationError
-from pairmill.telemetry.logs import configure_logging
+from pairmill.telemetry.logs import configure_logging, logging_to
 
 
 @pytest.fixture
@@ -64,3 +64,16 @@ def test_a_traceback_shows_no_values(stream: io.StringIO) -> None:
 def test_an_unknown_level_is_a_wrong_configuration() -> None:
     with pytest.raises(ConfigurationError, match="log_level"):
         configure_logging("loud", service="crawler", version="1")
+
+
+def test_a_stream_that_was_closed_afterwards_is_not_written_to() -> None:
+    before, stream = structlog.get_config(), io.StringIO()
+    with logging_to(stream, "info", service="explore", version="1"):
+        structlog.get_logger().info("asked")
+        logging.getLogger("library").warning("odd")
+    written = stream.getvalue()
+    stream.close()
+    assert "asked" in written
+    assert "odd" in written
+    assert structlog.get_config() == before
+    assert not logging.getLogger().handlers

@@ -18,7 +18,7 @@ from pairmill import __version__
 from pairmill.errors import ConfigurationError
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
-from pairmill.telemetry.logs import configure_logging
+from pairmill.telemetry.logs import logging_to
 from pairmill_index.progress import Progress as BuildProgress
 from pairmill_standalone.cli.exits import answer, complain, errors_as_exits, say, say_json
 from pairmill_standalone.cli.options import Json, Place
@@ -58,8 +58,8 @@ def explore(
     """
     from pairmill_standalone.explore import Asked, check_dataset, explored, find_or_build_index
 
-    configure_logging("warning", service="explore", version=__version__, stream=sys.stderr)
     with (
+        logging_to(sys.stderr, "warning", service="explore", version=__version__),
         errors_as_exits(),
         opened_place(place) as where,
         tempfile.TemporaryDirectory(prefix="pairmill-explore-") as folder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import signal
 import sys
@@ -11,14 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from pairmill import __version__
 from pairmill.clock import SystemClock
 from pairmill.errors import ConfigurationError
 from pairmill.jobspec.settings import parse_assignments
-from pairmill.telemetry.logs import configure_logging
+from pairmill.telemetry.logs import logging_to
 from pairmill_gateway.admission import Admission, WatList
 from pairmill_gateway.request import JobRequest, admit_request
 from pairmill_models.bundle import load_bundle
@@ -148,15 +146,11 @@ def carry_on(workspace: Workspace, admission: Admission, options: RunOptions, *,
 def run_log(workspace: Workspace) -> Iterator[None]:
     """Writes the supervisor's log beside those of the services meanwhile; the terminal is for people."""
     workspace.logs.mkdir(parents=True, exist_ok=True)
-    before = structlog.get_config()
-    with (workspace.logs / "run.log").open("a") as stream:
-        configure_logging("info", service="run", version=__version__, stream=stream)
-        try:
-            yield
-        finally:
-            structlog.configure(**before)
-            structlog.contextvars.unbind_contextvars("service", "version")
-            logging.getLogger().handlers.clear()  # they would write to a file that is closed
+    with (
+        (workspace.logs / "run.log").open("a") as stream,
+        logging_to(stream, "info", service="run", version=__version__),
+    ):
+        yield
 
 
 def execute(run_: Run) -> RunEnd:

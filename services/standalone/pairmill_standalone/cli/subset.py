@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
 from pairmill import __version__
@@ -18,7 +16,7 @@ from pairmill.clock import SystemClock
 from pairmill.errors import ConfigurationError
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
-from pairmill.telemetry.logs import configure_logging
+from pairmill.telemetry.logs import logging_to
 from pairmill_standalone.cli.exits import Exit, answer, complain, errors_as_exits, say, say_json
 from pairmill_standalone.cli.options import Json, Place
 from pairmill_standalone.cli.places import opened_place
@@ -258,19 +256,6 @@ def _refusals() -> Iterator[None]:
 
 
 @contextmanager
-def _errors_logged() -> Iterator[None]:
-    """Logs errors alone, and to stderr: stdout holds the answer."""
-    before = structlog.get_config()
-    configure_logging("error", service="subset", version=__version__, stream=sys.stderr)
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
-        structlog.contextvars.unbind_contextvars("service", "version")
-        logging.getLogger().handlers.clear()
-
-
-@contextmanager
 def _desk(place: str, scratch: Path | None, bundle: Path | None = None) -> Iterator[SubsetDesk]:
     """Gives what answers about the subsets of a dataset in a folder or bucket."""
     from pairmill_explorer.subsets.open import opened_subsets
@@ -285,5 +270,6 @@ def _desk(place: str, scratch: Path | None, bundle: Path | None = None) -> Itera
             store = where
             kept = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pairmill-")))
         bundles = [bundle] if bundle is not None else []
-        stack.enter_context(_errors_logged())
+        # errors alone, and to stderr: stdout holds the answer
+        stack.enter_context(logging_to(sys.stderr, "error", service="subset", version=__version__))
         yield stack.enter_context(opened_subsets(store, kept, bundles=bundles))
