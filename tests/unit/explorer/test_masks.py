@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from pairmill_explorer.search.clauses import OneOf, Within
-from pairmill_explorer.search.conditions import Conditions, SafetyRules, conditions_of
+from pairmill_explorer.search.conditions import Conditions, SafetyRules, conditions_of, conditions_of_all
 from pairmill_explorer.search.found import nearest
 from pairmill_explorer.search.masks import Masks, mask_cache, mask_of
 from pairmill_index.manifest import Modality
@@ -140,6 +140,30 @@ def test_the_same_filters_said_in_another_order_share_their_masks(world: IndexWo
     segment = world.index.segments[0]
     assert first == second
     assert masks.of(world.index, segment, first) is masks.of(world.index, segment, second)
+
+
+def test_what_a_search_needs_of_a_mask_is_made_once(world: IndexWorld) -> None:
+    masks = Masks("world", mask_cache(10**7))
+    conditions = conditions_of(Filters(languages=["en", "de"]), RULES)
+    index = world.index
+    first, second = (masks.met(index, segment, conditions) for segment in [index.segments[0]] * 2)
+    assert first.admitted is second.admitted
+    assert first.count == first.admitted.count == np.count_nonzero(first.flags)
+    vector = world.vectors[Modality.IMAGE][7].astype(np.float32)
+    plain, prepared = (
+        nearest(index.segments, [*given], Modality.IMAGE, vector, 20)
+        for given in (
+            masks.all_of(index, conditions),
+            (met.admitted for met in masks.met_in_all(index, conditions)),
+        )
+    )
+    assert plain.rows.tolist() == prepared.rows.tolist()
+    assert len(plain) == 20
+
+
+def test_conditions_without_filters_are_those_of_empty_filters() -> None:
+    for mode, hides in ((SafeMode.SAFE_MODE_HIDE, True), (SafeMode.SAFE_MODE_SHOW, False)):
+        assert conditions_of_all(RULES, hides=hides) == conditions_of(Filters(safe_mode=mode), RULES)
 
 
 def test_masks_cannot_be_written_to(world: IndexWorld) -> None:

@@ -70,6 +70,12 @@ def conditions_of(filters: Filters, rules: SafetyRules, field: str = "filters") 
     )
 
 
+def conditions_of_all(rules: SafetyRules, *, hides: bool) -> Conditions:
+    """Returns the conditions without filters; `hides` leaves out what is unsafe."""
+    clauses = frozenset[Clause]({Safe(rules.max_unsafe_score)} if hides else ())
+    return Conditions(buckets=frozenset(), clauses=clauses)
+
+
 def hides_unsafe(mode: SafeMode.ValueType, field: str = "filters.safe_mode") -> bool:
     """Returns whether a mode leaves out what is unsafe; raises BadRequestError for one that is not known."""
     if mode not in SafeMode.values():

@@ -10,9 +10,15 @@ import numpy as np
 
 from pairmill_explorer.datasets.served import Snapshot
 from pairmill_explorer.errors import BadRequestError
-from pairmill_explorer.search.clauses import Safe
 from pairmill_explorer.search.collapse import Alike
-from pairmill_explorer.search.conditions import RANGES, WORD_COLUMNS, Conditions, conditions_of, hides_unsafe
+from pairmill_explorer.search.conditions import (
+    RANGES,
+    WORD_COLUMNS,
+    Conditions,
+    conditions_of,
+    conditions_of_all,
+    hides_unsafe,
+)
 from pairmill_explorer.search.counting import (
     Edges,
     IntervalCache,
@@ -75,12 +81,12 @@ class Facets:
         depth = page_size(
             request.depth if request.HasField("depth") else None, _DEFAULT_DEPTH, "depth", MAX_DEPTH
         )
-        masks = self._searcher.masks(snapshot, conditions)
+        met = self._searcher.met(snapshot, conditions)
         if not request.parts:
-            return [compact(mask) for mask in masks]
+            return [compact(one.flags) for one in met]
         query = self._searcher.query(snapshot, request.parts, modality_of(request.modality))
-        found = self._searcher.ranked(snapshot, query, masks, depth, Ranking(Alike()))
-        return _by_segment(found, len(masks))
+        found = self._searcher.ranked(snapshot, query, met, depth, Ranking(Alike()))
+        return _by_segment(found, len(met))
 
     def _whole(
         self, snapshot: Snapshot, filters: Filters, edges: Mapping[str, Edges], fields: Sequence[str]
@@ -88,8 +94,7 @@ class Facets:
         """Returns histograms of the whole dataset, without what the safe mode hides; counted once."""
         hides = hides_unsafe(filters.safe_mode)
         known = self._fixed_for(snapshot).whole
-        clauses = frozenset({Safe(snapshot.rules.max_unsafe_score)}) if hides else frozenset[Safe]()
-        masks = self._searcher.masks(snapshot, Conditions(buckets=frozenset(), clauses=frozenset(clauses)))
+        masks = self._searcher.masks(snapshot, conditions_of_all(snapshot.rules, hides=hides))
         for field in fields:
             if (hides, field) not in known:
                 known[hides, field] = self._histogram(snapshot, edges[field], masks)

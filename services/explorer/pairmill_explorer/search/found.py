@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pairmill_explorer.search.table import Flags, Rows
 from pairmill_index.manifest import Modality
 from pairmill_index.opened import OpenSegment
+from pairmill_index.vector_search import Admitted
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int32]
@@ -50,8 +51,8 @@ NOTHING: Final = Found(
 
 def joined(parts: Sequence[Found]) -> Found:
     """Returns all of them, one behind the other."""
-    if not parts:
-        return NOTHING
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
     return Found(
         segments=np.concatenate([part.segments for part in parts]),
         rows=np.concatenate([part.rows for part in parts]),
@@ -71,12 +72,16 @@ def in_segment(place: int, rows: Rows, scores: Floats | None = None) -> Found:
 
 
 def nearest(
-    segments: Sequence[OpenSegment], masks: Sequence[Flags], modality: Modality, vector: Floats, k: int
+    segments: Sequence[OpenSegment],
+    masks: Sequence[Flags | Admitted],
+    modality: Modality,
+    vector: Floats,
+    k: int,
 ) -> Found:
     """Returns the k admitted rows nearest to a unit vector, the nearest first; ties by segment and row."""
     parts = []
     for place, (segment, mask) in enumerate(zip(segments, masks, strict=True)):
-        if segment.rows and mask.any():
+        if segment.rows:
             scores, rows = segment.search(modality, vector[None, :], min(k, segment.rows), mask=mask)
             there = rows[0] >= 0
             parts.append(in_segment(place, rows[0][there], scores[0][there]))

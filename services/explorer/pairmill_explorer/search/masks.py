@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -12,16 +13,42 @@ from pairmill_explorer.search.clauses import Clause
 from pairmill_explorer.search.conditions import Conditions, SafetyRules, conditions_of
 from pairmill_explorer.search.table import Flags
 from pairmill_index.opened import OpenIndex, OpenSegment
+from pairmill_index.vector_search import Admitted
 from pairmill_protos.explorer.v1.search_pb2 import Filters
 
 _OVERHEAD_BYTES: Final = 200
 
-MaskCache: TypeAlias = ByteCache[Hashable, Flags]
+
+class Met:
+    """Which rows of a segment meet conditions; what follows from it is made when it is first asked for."""
+
+    def __init__(self, flags: Flags) -> None:
+        """`flags` is `(rows,)` and not written to any more."""
+        flags.setflags(write=False)
+        self.flags = flags
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows do."""
+        return int(np.count_nonzero(self.flags))
+
+    @cached_property
+    def admitted(self) -> Admitted:
+        """The same for searches; removed rows are not to be among those that meet the conditions."""
+        return Admitted(self.flags, len(self.flags))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds at most; searches want a bit for each row."""
+        return self.flags.nbytes + self.flags.nbytes // 8 + _OVERHEAD_BYTES
+
+
+MaskCache: TypeAlias = ByteCache[Hashable, Met]
 
 
 def mask_cache(max_bytes: int) -> MaskCache:
     """Returns a place for so many bytes of masks."""
-    return ByteCache(max_bytes, lambda mask: mask.nbytes + _OVERHEAD_BYTES)
+    return ByteCache(max_bytes, lambda met: met.nbytes)
 
 
 def mask_of(segment: OpenSegment, filters: Filters, rules: SafetyRules) -> Flags:
@@ -53,6 +80,10 @@ class Masks:
 
     def of(self, index: OpenIndex, segment: OpenSegment, conditions: Conditions) -> Flags:
         """Returns which rows of a segment meet conditions and were not removed; not to be written to."""
+        return self.met(index, segment, conditions).flags
+
+    def met(self, index: OpenIndex, segment: OpenSegment, conditions: Conditions) -> Met:
+        """Returns the same with what follows from it."""
         key = (self._scope, index.version, segment.segment.segment_id, conditions)
         return self._cache.get_or_make(key, lambda: self._whole(segment, conditions))
 
@@ -60,19 +91,18 @@ class Masks:
         """Returns the masks of all segments, in their order."""
         return [self.of(index, segment, conditions) for segment in index.segments]
 
-    def _whole(self, segment: OpenSegment, conditions: Conditions) -> Flags:
+    def met_in_all(self, index: OpenIndex, conditions: Conditions) -> Sequence[Met]:
+        """Returns the same of all segments, in their order."""
+        return [self.met(index, segment, conditions) for segment in index.segments]
+
+    def _whole(self, segment: OpenSegment, conditions: Conditions) -> Met:
         if not conditions.wants(segment.segment.bucket):
-            return _sealed(np.zeros(segment.rows, dtype=np.bool_))
+            return Met(np.zeros(segment.rows, dtype=np.bool_))
         met = np.array(segment.alive, dtype=np.bool_)
         for clause in conditions.clauses:
             met &= self._single(segment, clause)
-        return _sealed(met)
+        return Met(met)
 
     def _single(self, segment: OpenSegment, clause: Clause) -> Flags:
         key = (self._scope, segment.segment.segment_id, clause)
-        return self._cache.get_or_make(key, lambda: _sealed(clause.holds(segment.table)))
-
-
-def _sealed(mask: Flags) -> Flags:
-    mask.setflags(write=False)
-    return mask
+        return self._cache.get_or_make(key, lambda: Met(clause.holds(segment.table))).flags

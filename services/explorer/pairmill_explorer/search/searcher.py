@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import numpy as np
-
 from pairmill_explorer.caching import ByteCache, Counted
 from pairmill_explorer.datasets.served import Snapshot
 from pairmill_explorer.errors import BadRequestError
@@ -18,7 +16,7 @@ from pairmill_explorer.search.conditions import Conditions, conditions_of
 from pairmill_explorer.search.cursors import Origin, cursor_at, position_of, query_digest
 from pairmill_explorer.search.found import Found, nearest
 from pairmill_explorer.search.listing import list_after
-from pairmill_explorer.search.masks import MaskCache, Masks
+from pairmill_explorer.search.masks import MaskCache, Masks, Met
 from pairmill_explorer.search.query import Vector, check_parts, modality_of, query_vector
 from pairmill_explorer.search.ranking import MAX_DEPTH, Ranking
 from pairmill_explorer.search.samples import hits_of
@@ -88,13 +86,13 @@ class Searcher:
         origin = Origin(query=query_digest(request, "cursor", "page_size"), version=snapshot.index.version)
         page = _Page(position=position_of(request.cursor, origin), size=size)
         with watch.part("filter"):
-            masks = self.masks(snapshot, conditions_of(request.filters, snapshot.rules))
-            matching = sum(int(np.count_nonzero(mask)) for mask in masks)
+            met = self.met(snapshot, conditions_of(request.filters, snapshot.rules))
+            matching = sum(one.count for one in met)
         if request.parts:
-            found, after = self._query_page(snapshot, request, masks, page, watch)
+            found, after = self._query_page(snapshot, request, met, page, watch)
         else:
             with watch.part("search"):
-                found, after = _list_page(snapshot, masks, page)
+                found, after = _list_page(snapshot, [one.flags for one in met], page)
         with watch.part("rows"):
             hits = hits_of(snapshot.index, found, snapshot.rules)
         return SearchResponse(
@@ -107,7 +105,11 @@ class Searcher:
 
     def masks(self, snapshot: Snapshot, conditions: Conditions) -> Sequence[Flags]:
         """Returns which rows of each segment are admitted; not to be written to."""
-        return Masks(snapshot.name, self._masks).all_of(snapshot.index, conditions)
+        return [one.flags for one in self.met(snapshot, conditions)]
+
+    def met(self, snapshot: Snapshot, conditions: Conditions) -> Sequence[Met]:
+        """Returns the same, prepared for searches."""
+        return Masks(snapshot.name, self._masks).met_in_all(snapshot.index, conditions)
 
     def masks_of(self, snapshot: Snapshot, filters: Filters) -> Sequence[Flags]:
         """Returns the same for the filters of a request; raises RequestError naming a field."""
@@ -120,22 +122,23 @@ class Searcher:
             modality=modality, vector=query_vector(parts, modality, snapshot.index, snapshot.encoder)
         )
 
-    def nearest(self, snapshot: Snapshot, query: Query, masks: Sequence[Flags], k: int) -> Found:
+    def nearest(self, snapshot: Snapshot, query: Query, met: Sequence[Met], k: int) -> Found:
         """Returns the k admitted rows nearest to a query, the nearest first."""
         with self._counting:
             self._searched_rows += snapshot.index.manifest.rows
-        return nearest(snapshot.index.segments, masks, query.modality, query.vector, k)
+        admitted = [one.admitted for one in met]
+        return nearest(snapshot.index.segments, admitted, query.modality, query.vector, k)
 
     def ranked(
         self,
         snapshot: Snapshot,
         query: Query,
-        masks: Sequence[Flags],
+        met: Sequence[Met],
         count: int,
         ranking: Ranking,
     ) -> Found:
         """Returns a ranking's first rows, at most 10,000; it grows as far as is needed for that."""
-        search = partial(self.nearest, snapshot, query, masks)
+        search = partial(self.nearest, snapshot, query, met)
         look = partial(looks_of, snapshot.index, modality=query.modality, rule=ranking.rule)
         return ranking.upto(min(count, MAX_DEPTH), search, look)
 
@@ -143,7 +146,7 @@ class Searcher:
         self,
         snapshot: Snapshot,
         request: SearchRequest,
-        masks: Sequence[Flags],
+        met: Sequence[Met],
         page: _Page,
         watch: Stopwatch,
     ) -> tuple[Found, str]:
@@ -158,7 +161,7 @@ class Searcher:
         start = int(page.position or 0)
         end = start + page.size
         with watch.part("search"):
-            found = self.ranked(snapshot, remembered.query, masks, end + 1, remembered.ranking)
+            found = self.ranked(snapshot, remembered.query, met, end + 1, remembered.ranking)
         self._results.put(key, remembered)
         return found[start:end], str(end) if len(found) > end else ""
 

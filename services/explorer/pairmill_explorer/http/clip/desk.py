@@ -6,7 +6,7 @@ import base64
 import binascii
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -27,13 +27,13 @@ from pairmill_explorer.http.clip.messages import (
 from pairmill_explorer.http.clip.ratings import Ratings
 from pairmill_explorer.http.clip.rows import Near, NearRow, metadata_of, near_rows
 from pairmill_explorer.search.collapse import Alike
-from pairmill_explorer.search.conditions import conditions_of
+from pairmill_explorer.search.conditions import conditions_of_all
 from pairmill_explorer.search.found import Found
+from pairmill_explorer.search.masks import Met
 from pairmill_explorer.search.ranking import Ranking
 from pairmill_explorer.search.searcher import Query
-from pairmill_explorer.search.table import Flags
 from pairmill_index.manifest import Modality
-from pairmill_protos.explorer.v1.search_pb2 import Filters, QueryPart, SafeMode
+from pairmill_protos.explorer.v1.search_pb2 import QueryPart
 
 ALIKE_COSINE: Final = 0.94
 """From here on the protocol's `deduplicate` takes two images for the same."""
@@ -64,9 +64,10 @@ class ClipDesk:
                 vector = self._ratings.leaning(query.vector, snapshot.index, *aesthetic)
                 query = Query(modality=modality, vector=vector)
             with self._step("filter"):
-                masks = self._masks(snapshot, is_safe=bool(request.use_safety_model))
+                conditions = conditions_of_all(snapshot.rules, hides=bool(request.use_safety_model))
+                met = self._desk.searcher.met(snapshot, conditions)
             with self._step("search"):
-                found = self._found(snapshot, query, masks, count, is_collapsed=bool(request.deduplicate))
+                found = self._found(snapshot, query, met, count, is_collapsed=bool(request.deduplicate))
             with self._step("rows"):
                 return _results(snapshot, found, request.num_images)
 
@@ -92,19 +93,14 @@ class ClipDesk:
             raise BadRequestError("text", "is empty; give one of text, image, embedding_input")
         return self._desk.searcher.query(snapshot, [part], modality)
 
-    def _masks(self, snapshot: Snapshot, *, is_safe: bool) -> list[Flags]:
-        mode = SafeMode.SAFE_MODE_HIDE if is_safe else SafeMode.SAFE_MODE_SHOW
-        conditions = conditions_of(Filters(safe_mode=mode), snapshot.rules)
-        return [*self._desk.searcher.masks(snapshot, conditions)]
-
     def _found(
-        self, snapshot: Snapshot, query: Query, masks: list[Flags], count: int, *, is_collapsed: bool
+        self, snapshot: Snapshot, query: Query, met: Sequence[Met], count: int, *, is_collapsed: bool
     ) -> Found:
         searcher = self._desk.searcher
         if not is_collapsed:
-            return searcher.nearest(snapshot, query, masks, count)
+            return searcher.nearest(snapshot, query, met, count)
         ranking = Ranking(Alike(cosine=ALIKE_COSINE))
-        return searcher.ranked(snapshot, query, masks, count, ranking)
+        return searcher.ranked(snapshot, query, met, count, ranking)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:

@@ -24,12 +24,11 @@ class StepTimes:
             buckets=_SECONDS,
             registry=registry,
         )
-        for step in STEPS:
-            self._seconds.labels(step)
+        self._of_step = {step: self._seconds.labels(step) for step in STEPS}
 
     def observe(self, step: str, seconds: float) -> None:
         """Counts a step."""
-        self._seconds.labels(step).observe(seconds)
+        self._of_step[step].observe(seconds)
 
     def summary(self) -> str:
         """Returns a text of a line for each step, the most expensive first."""
