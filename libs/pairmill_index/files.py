@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Final
 import msgspec
 
 from pairmill.dataset.source import files_of
-from pairmill.errors import CorruptObjectError
 from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
+from pairmill_index.digests import compare
 from pairmill_index.layout import FOLDER
 from pairmill_index.manifest import IndexFile, IndexVersion
 
 _VERIFIED: Final = "verified.json"
-_BLOCK: Final = 1 << 20
 
 
 def drop_copies(folder: Path, keep: Iterable[IndexVersion]) -> int:
@@ -76,7 +74,7 @@ class LocalFiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._store.fetch(file.path, path, sha256=bytes.fromhex(file.sha256))
         elif not self._is_verified(path, file):
-            _compare(path, file)
+            compare(path, file.path, file.sha256)
         self._stamps[file.path] = _stamp(path, file.sha256)
         return path
 
@@ -99,15 +97,3 @@ class LocalFiles:
 def _stamp(path: Path, sha256: str) -> _Stamp:
     found = path.stat()
     return _Stamp(sha256, found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-def _compare(path: Path, file: IndexFile) -> None:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as opened:
-            while block := opened.read(_BLOCK):
-                digest.update(block)
-    except FileNotFoundError as error:
-        raise CorruptObjectError(f"{file.path}: the file is not there") from error
-    if digest.hexdigest() != file.sha256:
-        raise CorruptObjectError(f"{file.path} does not have the checksum it was written with")

@@ -1,7 +1,8 @@
 """The first pass of a build: rows of a dataset's files, by range of `sample_id` on scratch disk.
 
 Embeddings lie in the order of download units, `data/` in that of its own ranges. Both are cut into the same
-ranges here, so that the second pass can join them range by range in bounded memory.
+ranges here, so that the second pass can join them range by range in bounded memory. Every file is compared
+with its digest before its rows are taken.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pairmill.dataset.reader import Dataset, EmbeddingFiles
 from pairmill.errors import CorruptObjectError
 from pairmill.idarrays import array_of, ascending, find, words_of_hex
 from pairmill.ids import ID_BYTES
+from pairmill_index.digests import compared
 from pairmill_index.manifest import Modality
 
 TAKEN_OVER: Final = {
@@ -75,7 +77,7 @@ def embedded_schema(dimensions: int) -> pa.Schema:
 def data_rows(dataset: Dataset, entry: FileEntry, *, only_kept: bool) -> Iterator[pa.Table]:
     """Yields the rows of one file of `data/` with the columns of DATA."""
     start = 0
-    for batch in dataset.batches(entry, ["sample_id", *TAKEN_OVER]):
+    for batch in compared(dataset, entry).batches(entry, ["sample_id", *TAKEN_OVER]):
         size = len(batch)
         columns = {
             "id": array_of(words_of_hex(batch.column("sample_id"), ID_BYTES)),
@@ -107,7 +109,7 @@ class EmbeddedRows:
     def read(self, files: EmbeddingFiles, rank: int) -> pa.Table:
         """Returns the rows of one shard's embeddings; raises CorruptObjectError if the three do not fit."""
         metadata = pa.Table.from_batches(
-            self._dataset.batches(files.metadata, ["sample_id", "image_path"]),
+            compared(self._dataset, files.metadata).batches(files.metadata, ["sample_id", "image_path"]),
             schema=pa.schema([("sample_id", pa.string()), ("image_path", pa.string())]),
         ).combine_chunks()
         size = len(metadata)
@@ -126,7 +128,7 @@ class EmbeddedRows:
         return pa.table(columns, schema=self._schema)
 
     def _vectors(self, entry: FileEntry, size: int) -> pa.Array[Any]:
-        with self._dataset.source.local(entry.path) as path:
+        with compared(self._dataset, entry).source.local(entry.path) as path:
             vectors: Halves = mapped_halves(path)
             if vectors.shape != (size, self._dimensions):
                 raise CorruptObjectError(
@@ -141,7 +143,8 @@ class EmbeddedRows:
         if entry is None:
             return pa.nulls(len(ids), pa.string()), pa.nulls(len(ids), _FETCHED)
         names = ["sample_id", "host", "fetched_at"]
-        table = pa.Table.from_batches(self._dataset.batches(entry, names)).combine_chunks()
+        batches = compared(self._dataset, entry).batches(entry, names)
+        table = pa.Table.from_batches(batches).combine_chunks()
         known = words_of_hex(_whole(table["sample_id"]), ID_BYTES)
         order = ascending(known)
         places = find(known[order], ids)

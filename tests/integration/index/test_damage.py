@@ -15,6 +15,7 @@ import pytest
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import CorruptObjectError, ObjectMissingError
 from pairmill.store.directory import DirectoryStore
+from pairmill_index.add import add_samples
 from pairmill_index.assemble import refuse_below
 from pairmill_index.build import build_index
 from pairmill_index.check import check_index
@@ -201,6 +202,30 @@ def test_a_version_that_finds_too_little_is_refused_and_the_old_one_serves(
     assert list(store.list("index/pending/")) == []
     named = {file.path for one in read_version(store, before).segments for file in one.files}
     assert {one.key for one in store.list("index/segments/")} == named
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["img_emb_*.npy", "text_emb_*.npy", "metadata_*.parquet", "data/*/*.parquet", "shards/*.parquet"],
+)
+def test_g4_a_damaged_file_of_the_dataset_is_not_indexed_and_named(pattern: str, tmp_path: Path) -> None:
+    world = VectorDataset(tmp_path / "dataset", dimensions=16)
+    world.folder.mkdir()
+    world.add(300)
+    dataset, store = world.publish(), DirectoryStore(world.folder)
+    before = build_index(dataset, store, BuildOptions(), scratch=tmp_path)
+    world.add(300)
+    dataset = world.publish()
+    path = max(world.folder.rglob(pattern), key=lambda one: one.stat().st_mtime_ns)
+    flip(path)
+    name = re.escape(path.relative_to(world.folder).as_posix())
+    with pytest.raises(CorruptObjectError, match=name):
+        build_index(dataset, store, BuildOptions(), scratch=tmp_path)
+    with pytest.raises(CorruptObjectError, match=name):
+        add_samples(dataset, store, scratch=tmp_path)
+    assert read_version(store, current_of(store)) == before
+    flip(path)
+    build_index(dataset, store, BuildOptions(), scratch=tmp_path)
 
 
 def test_a_gate_is_for_recall_at_10() -> None:
