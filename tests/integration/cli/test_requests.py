@@ -132,7 +132,7 @@ def test_workers_of_no_service_are_refused(call: Call, bundle: Bundle, wat: Path
 
 
 def test_an_unknown_service_is_not_served(call: Call) -> None:
-    result = call("serve", "indexer")
+    result = call("serve", "trainer")
     assert result.exit_code == 2
     assert "choose one of: gateway" in result.stderr
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pairmill.dataset.manifest import new_manifest
+from pairmill.dataset.manifest import MANIFEST_NAME, new_manifest
 from pairmill.errors import RetriableError
 from pairmill.store.directory import DirectoryStore
 from pairmill_explorer.datasets.registry import Datasets, Watcher
@@ -17,14 +17,17 @@ from pairmill_explorer.ports import QueryEncoder
 from pairmill_index.layout import CURRENT
 from tests.fakes.clock import ManualClock
 from tests.fakes.dataset_options import save_manifest, small_spec
+from tests.fakes.failing_store import FailingStore
 from tests.fakes.index_world import IndexWorld, make_index, serve_version
 from tests.fakes.processes import wait_until
 
 
-class AwayStore(DirectoryStore):
-    """A store that may be away."""
+class AwayStore(FailingStore):
+    """A store that may be away, and that is no folder for who uses it."""
 
-    away = False
+    def __init__(self, behind: DirectoryStore) -> None:
+        super().__init__(behind, fails="", times=0)
+        self.away = False
 
     def get(self, key: str, *, sha256: bytes | None = None) -> bytes:
         if self.away:
@@ -37,7 +40,7 @@ class Serving:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "dataset"
-        self.store = AwayStore(self.root)
+        self.store = DirectoryStore(self.root)
         self.clock = ManualClock()
         self.encoders: dict[str, QueryEncoder] = {}
         self.served = ServedDataset(
@@ -147,16 +150,25 @@ def test_an_index_cut_short_is_refused_when_it_is_first_opened_h1(serving: Servi
         serving.version()
 
 
-def test_a_store_that_is_away_leaves_the_index_serving(serving: Serving) -> None:
+def test_a_store_that_is_away_leaves_the_index_serving(serving: Serving, tmp_path: Path) -> None:
     old = serving.add_index("a-", 1)
-    serving.served.refresh()
-    serving.store.away = True
-    serving.served.refresh()
-    assert serving.served.trouble == "the store does not answer"
-    assert serving.version() == old.index.version
-    serving.store.away = False
-    serving.served.refresh()
-    assert serving.served.trouble == ""
+    serving.store.put(
+        MANIFEST_NAME, (serving.root / MANIFEST_NAME).read_bytes()
+    )  # with a checksum, as buckets have
+    serving.store.put(MANIFEST_NAME, (serving.root / MANIFEST_NAME).read_bytes())  # with its checksum
+    store = AwayStore(serving.store)
+    served = ServedDataset(
+        "demo", store, tmp_path / "copied", encoders=serving.encoders.get, clock=serving.clock
+    )
+    served.refresh()
+    store.away = True
+    served.refresh()
+    assert served.trouble == "the store does not answer"
+    with served.use() as snapshot:
+        assert snapshot.index.version == old.index.version
+    store.away = False
+    served.refresh()
+    assert served.trouble == ""
 
 
 def test_a_model_that_comes_later_is_found(serving: Serving) -> None:
