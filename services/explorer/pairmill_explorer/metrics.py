@@ -37,15 +37,18 @@ class HttpMetrics:
             "Connections of the web server that are open.",
             registry=registry,
         )
-        for route in routes:
-            self._seconds.labels(route)
-            for status in STATUSES:
-                self._requests.labels(route, str(status))
+        self._seconds_of = {route: self._seconds.labels(route) for route in routes}
+        self._requests_of = {
+            (route, status): self._requests.labels(route, str(status))
+            for route in routes
+            for status in STATUSES
+        }
 
     def ended(self, route: str, status: int, seconds: float) -> None:
         """Counts a request that was answered."""
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        counted = self._requests_of.get((route, status)) or self._requests.labels(route, str(status))
+        counted.inc()
+        self._seconds_of[route].observe(seconds)
 
     def show_connections(self, are_open: Callable[[], int]) -> None:
         """Shows how many connections there are."""

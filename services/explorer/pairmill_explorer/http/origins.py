@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ def check_host(host: str) -> None:
 
     A server without tokens has nothing else that tells a page of a site whose name was made to point here.
     """
-    if not is_loopback(_host_of(f"http://{host}")):
+    if not _is_own(host):
         raise RefusedError(
             grpc.StatusCode.PERMISSION_DENIED, "only localhost is served here; open http://127.0.0.1"
         )
@@ -48,6 +49,11 @@ def urlsplit_or_none(origin: str) -> str | None:
         return urlsplit(origin).netloc or None
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=64)
+def _is_own(host: str) -> bool:
+    return is_loopback(_host_of(f"http://{host}"))
 
 
 def _host_of(address: str) -> str:

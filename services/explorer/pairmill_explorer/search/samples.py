@@ -58,38 +58,38 @@ def buckets_of(index: OpenIndex, found: Found) -> list[str]:
 
 def samples_of(index: OpenIndex, found: Found, rules: SafetyRules) -> list[Sample]:
     """Returns found rows as messages, in their order."""
-    columns = columns_of(index, found, _COLUMNS)
-    ids = ids_of(index, found)
-    unsafe = _unsafe(columns["unsafe_score"], rules)
-    samples = []
-    for row, bucket in enumerate(buckets_of(index, found)):
-        sample = Sample(
-            sample_id=ids[row],
-            bucket=bucket,
-            has_image=bool(columns["shard"][row]),
-            unsafe=unsafe[row],
-            **{name: columns[name][row] for name in _TEXTS},
-            **{name: columns[name][row] for name in _NUMBERS},
-        )
-        _add_optional(sample, columns["phash"][row], columns["fetched_at"][row])
-        samples.append(sample)
+    samples = [Sample() for _ in range(len(found))]
+    _fill(samples, index, found, rules)
     return samples
 
 
 def hits_of(index: OpenIndex, found: Found, rules: SafetyRules) -> list[Hit]:
     """Returns found rows with their cosines, where something was searched for."""
-    return [
-        Hit(sample=sample, score=None if score != score else score)  # NaN alone differs from itself
-        for sample, score in zip(samples_of(index, found, rules), found.scores.tolist(), strict=True)
-    ]
+    scores = found.scores.tolist()
+    hits = [Hit() if score != score else Hit(score=score) for score in scores]  # NaN differs from itself
+    _fill([hit.sample for hit in hits], index, found, rules)
+    return hits
 
 
-def _add_optional(sample: Sample, phash: int | None, fetched_at: int | None) -> None:
-    if phash is not None:
-        sample.phash = f"{phash:016x}"
-    if fetched_at is not None:
-        seconds, rest = divmod(fetched_at, _MICROSECONDS)
-        sample.fetched_at.seconds, sample.fetched_at.nanos = seconds, rest * 1000
+def _fill(samples: Sequence[Sample], index: OpenIndex, found: Found, rules: SafetyRules) -> None:
+    """Says in each message what is known of a row; setting fields one by one copies no message."""
+    columns = columns_of(index, found, _COLUMNS)
+    told = {
+        **{name: columns[name] for name in (*_TEXTS, *_NUMBERS)},
+        "sample_id": ids_of(index, found),
+        "bucket": buckets_of(index, found),
+        "has_image": [bool(shard) for shard in columns["shard"]],
+        "unsafe": _unsafe(columns["unsafe_score"], rules),
+        "phash": [None if phash is None else f"{phash:016x}" for phash in columns["phash"]],
+    }
+    for name, values in told.items():
+        for sample, value in zip(samples, values, strict=True):
+            if value is not None:
+                setattr(sample, name, value)
+    for sample, fetched_at in zip(samples, columns["fetched_at"], strict=True):
+        if fetched_at is not None:
+            seconds, rest = divmod(fetched_at, _MICROSECONDS)
+            sample.fetched_at.seconds, sample.fetched_at.nanos = seconds, rest * 1000
 
 
 def _unsafe(scores: Sequence[float | None], rules: SafetyRules) -> list[bool]:
