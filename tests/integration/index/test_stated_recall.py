@@ -54,5 +54,5 @@ def test_the_stated_recall_is_what_searches_for_as_many_results_find(
     assert index.measured is not None
     assert index.lists > 100
     assert index.measured.recall_at_10 >= OPTIONS.min_recall
-    assert found_share(segment, modality, 10) == pytest.approx(index.measured.recall_at_10, abs=0.04)
-    assert found_share(segment, modality, 100) == pytest.approx(index.measured.recall_at_100, abs=0.04)
+    assert found_share(segment, modality, 10) == pytest.approx(index.measured.recall_at_10, abs=0.06)
+    assert found_share(segment, modality, 100) == pytest.approx(index.measured.recall_at_100, abs=0.06)
