@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from pairmill.idarrays import words_of_bytes
 from pairmill.ids import ID_BYTES, from_hex
 from pairmill_explorer.datasets.fields import fields_of
 from pairmill_explorer.datasets.parquet import ParquetRows
+from pairmill_explorer.datasets.reading import all_read
 from pairmill_explorer.datasets.served import Snapshot
 from pairmill_explorer.errors import BadRequestError, TooLargeError
 from pairmill_explorer.search.found import Found, in_segment, joined
@@ -53,50 +55,49 @@ def found_ids(index: OpenIndex, sample_ids: Sequence[str], field: str = "sample_
 
 def details_of(snapshot: Snapshot, found: Found, files: ParquetRows) -> list[SampleDetail]:
     """Returns found samples with all that is known. Where a file cannot be read, its columns are left out."""
-    places = columns_of(snapshot.index, found, ("data_file", "data_row", "shard_index"))
+    where = columns_of(snapshot.index, found, ("data_file", "data_row", "shard_index"))
     samples = samples_of(snapshot.index, found, snapshot.rules)
-    ids = ids_of(snapshot.index, found)
-    fields = _fields(snapshot, list(zip(places["data_file"], places["data_row"], strict=True)), files)
-    evidence = _evidence(snapshot, list(zip(places["shard_index"], ids, strict=True)), files)
+    rows, ids = where["data_row"], ids_of(snapshot.index, found)
+    fields = [
+        partial(_fields, snapshot, files, path, {place: rows[place] for place in places})
+        for path, places in _by_file(where["data_file"])
+    ]
+    evidence = [
+        partial(_evidence, snapshot, files, path, {ids[place]: place for place in places})
+        for path, places in _by_file(where["shard_index"])
+    ]
+    read = all_read(snapshot.store, [*fields, *evidence])
+    known, fetched = (ChainMap(*parts) for parts in (read[: len(fields)], read[len(fields) :]))
     return [
-        SampleDetail(sample=sample, fields=fields.get(place, ()), evidence=evidence.get(place, ()))
+        SampleDetail(sample=sample, fields=known.get(place, ()), evidence=fetched.get(place, ()))
         for place, sample in enumerate(samples)
     ]
 
 
 def _fields(
-    snapshot: Snapshot, wanted: Sequence[tuple[str, int]], files: ParquetRows
-) -> Mapping[int, list[Field]]:
-    """Returns the columns of `data/` by place in `wanted`."""
-    found: dict[int, list[Field]] = {}
-    for path, places in _by_file(wanted):
-        rows = sorted({wanted[place][1] for place in places})
-        try:
-            table = files.rows(snapshot.store, path, rows)
-        except UNREADABLE as error:
-            log.warning("samples_not_read", dataset=snapshot.name, file=path, error=str(error))
-            continue
-        for place in places:
-            found[place] = fields_of(table, rows.index(wanted[place][1]))
-    return found
+    snapshot: Snapshot, files: ParquetRows, path: str, wanted: Mapping[int, int]
+) -> dict[int, list[Field]]:
+    """Returns the columns of rows of `data/` by place; `wanted` has the row of each place."""
+    rows = sorted(set(wanted.values()))
+    try:
+        table = files.rows(snapshot.store, path, rows)
+    except UNREADABLE as error:
+        log.warning("samples_not_read", dataset=snapshot.name, file=path, error=str(error))
+        return {}
+    return {place: fields_of(table, rows.index(row)) for place, row in wanted.items()}
 
 
 def _evidence(
-    snapshot: Snapshot, wanted: Sequence[tuple[str, str]], files: ParquetRows
-) -> Mapping[int, list[Field]]:
-    """Returns the columns of the shard's index by place in `wanted`."""
-    found: dict[int, list[Field]] = {}
-    for path, places in _by_file(wanted):
-        by_id = {wanted[place][1]: place for place in places}
-        try:
-            rows = _rows_of(snapshot, path, by_id, files)
-            table = files.rows(snapshot.store, path, sorted(rows))
-        except UNREADABLE as error:
-            log.warning("evidence_not_read", dataset=snapshot.name, file=path, error=str(error))
-            continue
-        for number, row in enumerate(sorted(rows)):
-            found[by_id[rows[row]]] = fields_of(table, number)
-    return found
+    snapshot: Snapshot, files: ParquetRows, path: str, wanted: Mapping[str, int]
+) -> dict[int, list[Field]]:
+    """Returns the columns of a shard's index by place; `wanted` has the place of each id."""
+    try:
+        rows = _rows_of(snapshot, path, wanted, files)
+        table = files.rows(snapshot.store, path, sorted(rows))
+    except UNREADABLE as error:
+        log.warning("evidence_not_read", dataset=snapshot.name, file=path, error=str(error))
+        return {}
+    return {wanted[rows[row]]: fields_of(table, number) for number, row in enumerate(sorted(rows))}
 
 
 def _rows_of(
@@ -112,10 +113,10 @@ def _rows_of(
     return found
 
 
-def _by_file(wanted: Sequence[tuple[str, object]]) -> Iterator[tuple[str, list[int]]]:
+def _by_file(paths: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
     """Yields each file that is named with the places that name it."""
     by_file: defaultdict[str, list[int]] = defaultdict(list)
-    for place, (path, _) in enumerate(wanted):
+    for place, path in enumerate(paths):
         if path:
             by_file[path].append(place)
     yield from sorted(by_file.items())
