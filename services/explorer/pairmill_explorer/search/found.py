@@ -83,8 +83,8 @@ def nearest(
     for place, (segment, mask) in enumerate(zip(segments, masks, strict=True)):
         if segment.rows:
             scores, rows = segment.search(modality, vector[None, :], min(k, segment.rows), mask=mask)
-            there = rows[0] >= 0
-            parts.append(in_segment(place, rows[0][there], scores[0][there]))
+            count = int(np.count_nonzero(rows[0] >= 0))  # what is missing stands behind all others
+            parts.append(in_segment(place, rows[0, :count], scores[0, :count]))
     found = joined(parts)
     order = np.lexsort((found.rows, found.segments, -found.scores))[:k]
     return found[order]

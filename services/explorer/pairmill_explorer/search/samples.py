@@ -31,12 +31,14 @@ _MICROSECONDS: Final = 1_000_000
 
 def columns_of(index: OpenIndex, found: Found, names: Sequence[str]) -> Mapping[str, list[Any]]:
     """Returns columns of found rows as Python values, row-aligned; times are microseconds since 1970."""
+    held = set(found.segments.tolist())
+    if len(held) == 1:
+        columns = columns_in(index.segments[held.pop()]).at(found.rows, names)
+        return dict(zip(names, columns, strict=True))
     values: dict[str, list[Any]] = {name: [None] * len(found) for name in names}
-    for place in np.unique(found.segments).tolist():
+    for place in held:
         here = np.flatnonzero(found.segments == place)
         columns = columns_in(index.segments[place]).at(found.rows[here], names)
-        if len(here) == len(found):
-            return dict(zip(names, columns, strict=True))
         places = here.tolist()
         for name, column in zip(names, columns, strict=True):
             target = values[name]

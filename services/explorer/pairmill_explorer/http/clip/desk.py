@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -102,11 +103,30 @@ class ClipDesk:
         ranking = Ranking(Alike(cosine=ALIKE_COSINE))
         return searcher.ranked(snapshot, query, met, count, ranking)
 
-    @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self._observe(name, time.perf_counter() - started)
+    def _step(self, name: str) -> _Step:
+        return _Step(name, self._observe)
+
+
+class _Step:
+    """Observes how long what is done within takes; as a generator it would cost as much as some steps."""
+
+    __slots__ = ("_name", "_observe", "_started")
+
+    def __init__(self, name: str, observe: Observe) -> None:
+        self._name = name
+        self._observe = observe
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._observe(self._name, time.perf_counter() - self._started)
 
 
 @contextmanager
