@@ -113,7 +113,7 @@ def _check_image(data: bytes, field: str) -> None:
 def _check_vector(values: Sequence[float], field: str, dimensions: int) -> None:
     if len(values) != dimensions:
         raise BadRequestError(field, f"has {len(values):,} components; this index has {dimensions}")
-    length = math.sqrt(sum(value * value for value in values))  # in float64: squares of float32 always fit
+    length = math.hypot(*values)
     if not math.isfinite(length):
         raise BadRequestError(field, "holds a component that is no finite number")
     if length == 0:
