@@ -22,7 +22,7 @@ from pairmill.bus.settings import KafkaConfig
 from pairmill.bus.topics import topic_partitions
 from pairmill.rpc.callers import Role
 from pairmill_models.tiny import bundle_path
-from pairmill_protos.gateway.v1.job_service_pb2 import GetJobRequest, Job, SubmitJobRequest
+from pairmill_protos.gateway.v1.job_service_pb2 import GetJobRequest, Job, ListJobsRequest, SubmitJobRequest
 from pairmill_protos.gateway.v1.job_service_pb2_grpc import JobServiceStub
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from tests.bench.figures import Column, Figure, Result, Sample, plain_table
@@ -62,6 +62,7 @@ def measure(folder: Path, units: int) -> Sample:
         ]
         with grpc.insecure_channel(target) as channel:
             jobs = _Jobs(channel, tokens.tokens["bench"])
+            jobs.wait_ready()
             jobs.submit(1)  # everybody is in its group, and has its connections
             before = [_cpu(pid) for pid in (gateway, *workers, kafka.pid)]
             start = time.monotonic()
@@ -83,6 +84,20 @@ class _Jobs:
     def __init__(self, channel: grpc.Channel, token: str) -> None:
         self._stub = JobServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
+
+    def wait_ready(self) -> None:
+        """Returns once the gateway has read which jobs there are."""
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                self._stub.ListJobs(
+                    ListJobsRequest(), timeout=60, metadata=self._metadata, wait_for_ready=True
+                )
+                return
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
 
     def submit(self, units: int) -> None:
         request = SubmitJobRequest(
