@@ -11,8 +11,8 @@ EXPORT_BIN := $(EXPORT_VENV)/bin
 EXPORT_STAMP := $(EXPORT_VENV)/.ready
 OUT ?= out/demo
 STACK ?= out/stack
-# What the demo asks its dataset for where nobody looks at a page.
-QUERY ?= a red circle on a blue background
+# What the demo asks its dataset for where nobody looks at a page; the tiny CLIP knows whole captions only.
+QUERY ?= A drawing of two black circles to the left of a purple flower, the background is dotted and red
 # 1 writes what was seen under faults into docs/reliability.md.
 WRITE ?= 0
 # Tests at once: they wait for hosts, servers and time-outs most of the time.
