@@ -149,7 +149,7 @@ def loops_cpu(logs: Path) -> dict[str, float]:
             if '"service_stopped"' in line:
                 facts = json.loads(line)
                 spent = seconds.get(facts["service"], 0.0)
-                seconds[facts["service"]] = spent + facts["protocol_cpu_seconds"]
+                seconds[facts["service"]] = spent + facts.get("protocol_cpu_seconds", 0.0)  # stages have it
     return seconds
 
 
