@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pairmill.closing import Closing
 from pairmill.errors import CorruptObjectError
 from pairmill.idarrays import Positions, Words
 from pairmill.store.port import ObjectStore
@@ -123,26 +122,13 @@ def _lists(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenIndex:
+class OpenIndex(Closing):
     """An index version whose files are mapped. Thread-safe."""
 
     manifest: IndexVersion
     version: str
     segments: tuple[OpenSegment, ...]
     buckets: Mapping[str, tuple[OpenSegment, ...]]
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes it."""
-        self.close()
 
     def close(self) -> None:
         """Gives up the maps once nobody holds arrays of them any more."""

@@ -9,8 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from pairmill.bus.kafka_clients import KafkaClients
 from pairmill.bus.kafka_clock import BrokerClock
@@ -21,6 +20,7 @@ from pairmill.bus.kafka_reader import Readers
 from pairmill.bus.port import Message, Outgoing, TopicPartition
 from pairmill.bus.settings import KafkaConfig
 from pairmill.bus.topics import topic_partitions
+from pairmill.closing import Closing
 from pairmill.errors import ConfigurationError, RetriableError
 from pairmill.units import PROGRESS_TOPIC
 
@@ -28,7 +28,7 @@ _DECLARED: Final = frozenset(topic_partitions(1))
 _ASK_TIME_SECONDS: Final = 10.0
 
 
-class KafkaBus:
+class KafkaBus(Closing):
     """A cluster of brokers. Thread-safe but for its consumers; connects when first used, also after fork."""
 
     def __init__(
@@ -44,19 +44,6 @@ class KafkaBus:
             self._clients, self._clock, delivery_seconds=config.delivery_timeout_seconds
         )
         self._readers = Readers(self._clients, timeout_seconds=config.request_timeout_seconds)
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes all connections."""
-        self.close()
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Returns once all replicas have all messages."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from kafka import TopicPartition as Place  # type: ignore[import-untyped]  # the client has no types
 from kafka import errors
@@ -23,6 +22,7 @@ from pairmill.bus.kafka_lazy import Lazy
 from pairmill.bus.kafka_metadata import Metadata, raise_if_moved
 from pairmill.bus.port import TopicPartition
 from pairmill.bus.settings import KafkaConfig
+from pairmill.closing import Closing
 from pairmill.errors import ConfigurationError, RetriableError
 
 _PATIENCE_SECONDS: Final = 30.0  # until all brokers know of a change
@@ -39,26 +39,13 @@ class Keepers:
     in_sync: frozenset[int]  # those that have all of it
 
 
-class KafkaAdmin:
+class KafkaAdmin(Closing):
     """Creates, changes and deletes topics and groups. Connects when first used."""
 
     def __init__(self, servers: tuple[str, ...], config: KafkaConfig) -> None:
         clients = KafkaClients(servers, config)
         self._client = Lazy(clients.admin, close_admin)
         self._metadata = Metadata(clients, age_seconds=0.0)
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes all connections."""
-        self.close()
 
     # Topics
 

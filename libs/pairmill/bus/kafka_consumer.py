@@ -10,8 +10,7 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import structlog
 from kafka import OffsetAndMetadata, errors  # type: ignore[import-untyped]  # the client has no types
@@ -35,6 +34,7 @@ from pairmill.bus.kafka_records import message_of
 from pairmill.bus.kafka_remade import RemadeTopics
 from pairmill.bus.kafka_rest import Rest
 from pairmill.bus.port import Message, TopicPartition
+from pairmill.closing import Closing
 from pairmill.errors import PairmillError, RetriableError
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ _NOT_A_MEMBER: Final = (
 )
 
 
-class KafkaMember:
+class KafkaMember(Closing):
     """Polls for messages; keeps what was paused and what is still to be committed over a rebalance."""
 
     def __init__(
@@ -82,19 +82,6 @@ class KafkaMember:
         self._paused: frozenset[TopicPartition] = frozenset()
         self._owed: dict[TopicPartition, int] = {}  # to commit as soon as the group takes it
         self._replaced_at: float | None = None
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leaves the group."""
-        self.close()
 
     def _join(self) -> Any:
         client = self._clients.member(self._group, self._member)

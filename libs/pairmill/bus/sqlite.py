@@ -13,18 +13,18 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pairmill.bus.local_disk import refuse_network_disk
 from pairmill.bus.port import Message, Outgoing, TopicPartition
 from pairmill.bus.sqlite_consumer import SqliteConsumer, boot_seconds
 from pairmill.bus.sqlite_file import connect, create_tables, transaction, translated
 from pairmill.bus.sqlite_rows import READ, encode_headers, message_of
+from pairmill.closing import Closing
 from pairmill.errors import ConfigurationError
 
 
-class SqliteBus:
+class SqliteBus(Closing):
     """A broker in a file. Thread-safe but for its consumers; create it after fork."""
 
     def __init__(self, path: Path, *, session_seconds: float = 10.0) -> None:
@@ -35,19 +35,6 @@ class SqliteBus:
         self._lock = threading.RLock()
         self._connection = connect(path)
         create_tables(self._connection)
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes the file."""
-        self.close()
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Appends all messages in one durable transaction."""

@@ -9,13 +9,13 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from pairmill.bus.assignment import assign_ranges
 from pairmill.bus.port import Message, TopicPartition
 from pairmill.bus.sqlite_file import transaction, translated
 from pairmill.bus.sqlite_rows import READ, message_of
+from pairmill.closing import Closing
 from pairmill.errors import PairmillError
 
 _FIRST_REST_SECONDS: Final = 0.02  # between two looks at the file right after a message came
@@ -32,7 +32,7 @@ _NEWS: Final = (
 )
 
 
-class SqliteConsumer:
+class SqliteConsumer(Closing):
     """Polls by looking whether the file changed; a lease on partitions by heartbeats (U20).
 
     A member that comes back under its name takes its old place and gets its old partitions; the one
@@ -68,19 +68,6 @@ class SqliteConsumer:
         self._changed = True
         self._exhausted = False
         self._replaced = False
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leaves the group."""
-        self.close()
 
     def poll(self, *, max_records: int, timeout_seconds: float) -> Sequence[Message]:
         """Returns new messages, or none when so much time has passed or the assignment is another one."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import grpc
 
+from pairmill.closing import Closing
 from pairmill.errors import RetriableError
 from pairmill.stage.gateway_access import GatewayAccess
 from pairmill_protos.gateway.v1.unit_service_pb2 import GetStandingsRequest, UnitKey, UnitStanding
@@ -19,7 +18,7 @@ from pairmill_protos.gateway.v1.unit_service_pb2_grpc import UnitServiceStub
 _MAX_MESSAGE_BYTES: Final = 4 * 2**20
 
 
-class GatewayClient(AbstractContextManager["GatewayClient"]):
+class GatewayClient(Closing):
     """Connects when first asked, and anew after a failure. Used by one thread, closed by any."""
 
     def __init__(self, target: str, config: GatewayAccess) -> None:
@@ -28,14 +27,6 @@ class GatewayClient(AbstractContextManager["GatewayClient"]):
         self._config = config
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def ask(self, units: Sequence[UnitKey]) -> Sequence[UnitStanding]:
         """Returns the standing of each unit, in order; raises RetriableError where there is no answer."""

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
@@ -24,6 +23,7 @@ from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
 
 from pairmill.clock import Clock, SystemClock
+from pairmill.closing import Closing
 from pairmill.errors import ConfigurationError, CorruptObjectError, ObjectMissingError
 from pairmill.store.disk import disk_errors
 from pairmill.store.keys import TEMPORARY, check_key, check_prefix
@@ -42,7 +42,7 @@ _PARTIAL_CONTENT: Final = 206
 _READS: Final = 2  # bytes that were damaged on their way are read again, once
 
 
-class S3Store:
+class S3Store(Closing):
     """Objects below a prefix of a bucket. Thread-safe; to be opened in the process that uses it."""
 
     def __init__(self, bucket: str, prefix: str, config: S3Config, *, clock: Clock | None = None) -> None:
@@ -55,19 +55,6 @@ class S3Store:
         self._patience = config.read_patience_seconds
         self._calls = Calls(endpoint=config.endpoint, bucket=bucket, clock=clock or SystemClock())
         self._uploads = Uploads(self._client, bucket, self._calls, config)
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes the connections."""
-        self.close()
 
     def __str__(self) -> str:
         """Returns the address, for messages."""

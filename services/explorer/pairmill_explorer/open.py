@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pairmill.clock import Clock, SystemClock
+from pairmill.closing import Closing
 from pairmill.errors import ConfigurationError
 from pairmill.store.port import ObjectStore
 from pairmill_explorer.datasets.followed import FollowedStore
@@ -39,7 +38,7 @@ class CoreConfig:
     result_bytes: int = 64 * 2**20  # most memory for the next pages of queries
 
 
-class Explorer:
+class Explorer(Closing):
     """An explorer's core, opened; whoever opened it closes it."""
 
     def __init__(
@@ -55,19 +54,6 @@ class Explorer:
         self._watcher = watcher
         self._shelf = shelf
         self._images = images
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes it."""
-        self.close()
 
     def warm_up(self) -> None:
         """Starts what would otherwise begin with the first image; raises RetriableError if it cannot."""

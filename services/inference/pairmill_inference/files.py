@@ -5,15 +5,15 @@ A row exists in all three or in none; row i of each belongs to row i of the othe
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pairmill.closing import Closing
 from pairmill.reasons import reason_name
 from pairmill.schemas import EMBED_FAILURES, EMBEDDING_METADATA, versioned
 from pairmill_inference.npy import HalfRows
@@ -30,7 +30,7 @@ class ModelName:
     version: str
 
 
-class EmbeddingFiles(AbstractContextManager["EmbeddingFiles"]):
+class EmbeddingFiles(Closing):
     """Image embeddings, text embeddings and metadata of one shard. Not thread-safe.
 
     The files are whole after `close`. Without a row there is none of them worth keeping: readers of
@@ -68,14 +68,6 @@ class EmbeddingFiles(AbstractContextManager["EmbeddingFiles"]):
         """Makes the files whole; a second call does nothing."""
         self._write_metadata()
         self._stack.close()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write_metadata(self) -> None:
         if self._waiting:

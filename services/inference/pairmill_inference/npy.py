@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import struct
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
+from pairmill.closing import Closing
 from pairmill_inference.vectors import Halves
 
 _MAGIC: Final = b"\x93NUMPY\x01\x00"
 _HEADER_BYTES: Final = 128  # fixed, so that the number of rows can be filled in at the end
 
 
-class HalfRows(AbstractContextManager["HalfRows"]):
+class HalfRows(Closing):
     """A `.npy` file of (rows, dim) little-endian float16 that grows by blocks. Not thread-safe.
 
     The file is valid only after `close`, which fills in the number of rows.
@@ -40,14 +39,6 @@ class HalfRows(AbstractContextManager["HalfRows"]):
             self._file.seek(0)
             self._file.write(_header(self.rows, self._dimensions))
             self._file.close()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _header(rows: int, dimensions: int) -> bytes:

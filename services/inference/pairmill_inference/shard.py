@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pairmill.closing import Closing
 from pairmill_inference.pairs import Pair, StoredPair
 from pairmill_models.decoding import ImageError
 from pairmill_protos.common.v1.outcome_pb2 import Reason
@@ -59,7 +58,7 @@ def blocks_of(table: pa.Table, block_rows: int, block_bytes: int) -> Iterator[li
         yield block
 
 
-class ShardImages(AbstractContextManager["ShardImages"]):
+class ShardImages(Closing):
     """The images of a shard's tar, read by offset. Thread-safe until closed."""
 
     def __init__(self, path: Path, key: str) -> None:
@@ -96,11 +95,3 @@ class ShardImages(AbstractContextManager["ShardImages"]):
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from pairmill.closing import Closing
 
 
-class FailureCounts:
+class FailureCounts(Closing):
     """Counts failures by number of resource. With a file, each is on disk before its answer is sent."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -38,14 +38,6 @@ class FailureCounts:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _counted(path: Path) -> list[int]:

@@ -6,9 +6,9 @@ import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
+from pairmill.closing import Closing
 from pairmill.errors import ObjectMissingError
 from pairmill.store.disk import disk_errors
 from pairmill.store.keys import check_key
@@ -44,7 +44,7 @@ class StoreRanges:
         """Nothing is held open."""
 
 
-class FolderRanges:
+class FolderRanges(Closing):
     """Ranges of files that stay open, the last used ones."""
 
     def __init__(self, folder: Path, most_open: int = _MOST_OPEN) -> None:
@@ -52,19 +52,6 @@ class FolderRanges:
         self._most_open = most_open
         self._lock = threading.Lock()
         self._open: OrderedDict[str, _File] = OrderedDict()
-
-    def __enter__(self) -> Self:
-        """Returns itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Closes all files."""
-        self.close()
 
     def read(self, key: str, start: int, length: int) -> bytes:
         """Returns a range by one system call."""
