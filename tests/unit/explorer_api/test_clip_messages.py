@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -83,6 +84,14 @@ def test_h2_a_number_that_is_no_row_is_not_found(world: IndexWorld) -> None:
     for number in (-1, world.index.segments[0].rows, len(world.index.segments) << 40, 2**62):
         with pytest.raises(NotFoundError, match="is no id of this version"):
             found_by([number], world.index)
+
+
+def test_g8_the_number_of_a_removed_row_is_not_found(tmp_path: Path) -> None:
+    index = make_index(tmp_path, 100).index
+    found_by([3, 4], index)
+    index.segments[0].alive[4] = False
+    with pytest.raises(NotFoundError, match=r"ids\[1\]: 4 is no id of this version"):
+        found_by([3, 4], index)
 
 
 def test_metadata_is_that_of_the_row_whatever_the_order(world: IndexWorld) -> None:

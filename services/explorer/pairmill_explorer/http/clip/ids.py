@@ -13,7 +13,7 @@ import numpy as np
 
 from pairmill_explorer.errors import NotFoundError
 from pairmill_explorer.search.found import NO_SCORE, Found
-from pairmill_index.opened import OpenIndex
+from pairmill_index.opened import OpenIndex, OpenSegment
 
 ROW_BITS: Final = 40
 _ROWS: Final = 1 << ROW_BITS
@@ -26,10 +26,13 @@ def numbers_of(found: Found) -> list[int]:
 
 
 def found_by(numbers: Sequence[int], index: OpenIndex) -> Found:
-    """Returns the rows with these numbers; raises NotFoundError for one that this version does not have."""
+    """Returns the rows with these numbers; raises NotFoundError for one that this version does not have.
+
+    A row that was removed has its number still, which can be guessed: it is not there either.
+    """
     for place, number in enumerate(numbers):
         segment, row = divmod(number, _ROWS)
-        if not (0 <= segment < len(index.segments) and row < index.segments[segment].rows):
+        if not (0 <= segment < len(index.segments) and _is_there(index.segments[segment], row)):
             raise NotFoundError(f"ids[{place}]", f"{number} is no id of this version of the index")
     given = np.asarray(numbers, dtype=np.int64)
     return Found(
@@ -37,3 +40,7 @@ def found_by(numbers: Sequence[int], index: OpenIndex) -> Found:
         rows=given & (_ROWS - 1),
         scores=np.full(len(given), NO_SCORE, dtype=np.float32),
     )
+
+
+def _is_there(segment: OpenSegment, row: int) -> bool:
+    return row < segment.rows and bool(segment.alive[row])
