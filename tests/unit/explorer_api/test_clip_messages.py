@@ -13,7 +13,8 @@ from pairmill_explorer.errors import NotFoundError
 from pairmill_explorer.http.clip.ids import found_by, numbers_of
 from pairmill_explorer.http.clip.messages import KnnRequest, aesthetic_of, read_request, result_count
 from pairmill_explorer.http.clip.ratings import RATINGS, Ratings, rating_means
-from pairmill_explorer.http.clip.rows import metadata_of
+from pairmill_explorer.http.clip.rows import categories_of, metadata_of
+from pairmill_explorer.search.conditions import SafetyRules
 from pairmill_explorer.search.found import Found
 from pairmill_index.manifest import Modality
 from tests.fakes.index_world import IndexWorld, make_index
@@ -99,7 +100,7 @@ def test_metadata_is_that_of_the_row_whatever_the_order(world: IndexWorld) -> No
     places = draw.integers(0, len(world.index.segments), 50).astype(np.int32)
     rows = np.array([draw.integers(0, world.index.segments[place].rows) for place in places], dtype=np.int64)
     found = Found(segments=places, rows=rows, scores=np.zeros(50, dtype=np.float32))
-    told = msgspec.to_builtins(metadata_of(world.index, found, 0.5))
+    told = msgspec.to_builtins(metadata_of(world.index, found, SafetyRules(max_unsafe_score=0.5)))
     for place, row, metadata in zip(places.tolist(), rows.tolist(), told, strict=True):
         table = world.index.segments[place].table
         assert metadata["url"] == table["url"][row].as_py()
@@ -109,6 +110,12 @@ def test_metadata_is_that_of_the_row_whatever_the_order(world: IndexWorld) -> No
         punsafe = metadata["punsafe"]
         category = "UNSURE" if punsafe is None else "NSFW" if punsafe > 0.5 else "UNLIKELY"
         assert metadata["NSFW"] == category
+
+
+def test_h6_a_score_that_is_unknown_is_never_called_safe() -> None:
+    rules = SafetyRules(max_unsafe_score=0.3)
+    scores = [0.2, float(np.float32(0.3)), 0.31, None, float("nan")]
+    assert categories_of(scores, rules) == ["UNLIKELY", "UNLIKELY", "NSFW", "UNSURE", "UNSURE"]
 
 
 def test_a_rating_is_the_mean_direction_of_the_samples_that_have_it(world: IndexWorld) -> None:

@@ -81,7 +81,7 @@ def _fill(samples: Sequence[Sample], index: OpenIndex, found: Found, rules: Safe
         "sample_id": ids_of(index, found),
         "bucket": buckets_of(index, found),
         "has_image": [bool(shard) for shard in columns["shard"]],
-        "unsafe": _unsafe(columns["unsafe_score"], rules),
+        "unsafe": unsafe_of(columns["unsafe_score"], rules),
         "phash": [None if phash is None else f"{phash:016x}" for phash in columns["phash"]],
     }
     for name, values in told.items():
@@ -94,7 +94,8 @@ def _fill(samples: Sequence[Sample], index: OpenIndex, found: Found, rules: Safe
             sample.fetched_at.seconds, sample.fetched_at.nanos = seconds, rest * 1000
 
 
-def _unsafe(scores: Sequence[float | None], rules: SafetyRules) -> list[bool]:
+def unsafe_of(scores: Sequence[float | None], rules: SafetyRules) -> list[bool]:
+    """Returns which scores count as unsafe."""
     known = np.array([np.nan if score is None else score for score in scores], dtype=np.float32)
     unsafe: list[bool] = is_unsafe(known, rules.max_unsafe_score).tolist()
     return unsafe

@@ -78,7 +78,7 @@ class ClipDesk:
             raise TooLargeError("ids", f"has {len(request.ids):,}; at most {MAX_RESULTS:,} are taken")
         with _own_names(), self._desk.datasets.get(request.indice_name or "").use() as snapshot:
             found = found_by(request.ids, snapshot.index)
-            rows = metadata_of(snapshot.index, found, snapshot.rules.max_unsafe_score)
+            rows = metadata_of(snapshot.index, found, snapshot.rules)
         return [{"id": number, "metadata": row} for number, row in zip(request.ids, rows, strict=True)]
 
     def _query(self, snapshot: Snapshot, request: KnnRequest, modality: Modality) -> Query:
@@ -141,9 +141,7 @@ def _own_names() -> Iterator[None]:
 
 def _results(snapshot: Snapshot, found: Found, with_metadata: int) -> list[Near | NearRow]:
     numbers = numbers_of(found)
-    told = near_rows(
-        snapshot.index, found[:with_metadata], snapshot.rules.max_unsafe_score, numbers[:with_metadata]
-    )
+    told = near_rows(snapshot.index, found[:with_metadata], snapshot.rules, numbers[:with_metadata])
     scores = found.scores[with_metadata:].tolist()
     return [*told, *map(Near, numbers[with_metadata:], scores)]
 

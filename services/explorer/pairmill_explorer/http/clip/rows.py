@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from pairmill_explorer.search.conditions import SafetyRules
 from pairmill_explorer.search.found import Found
-from pairmill_explorer.search.samples import columns_of
+from pairmill_explorer.search.samples import columns_of, unsafe_of
 from pairmill_index.opened import OpenIndex
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -62,29 +64,29 @@ class NearRow(Metadata):
     id: int
 
 
-def metadata_of(index: OpenIndex, found: Found, max_unsafe_score: float) -> list[Metadata]:
+def metadata_of(index: OpenIndex, found: Found, rules: SafetyRules) -> list[Metadata]:
     """Returns the metadata of each row."""
-    return [Metadata(*row) for row in zip(*_told(index, found, max_unsafe_score), strict=True)]
+    return [Metadata(*row) for row in zip(*_told(index, found, rules), strict=True)]
 
 
-def near_rows(
-    index: OpenIndex, found: Found, max_unsafe_score: float, numbers: list[int]
-) -> Iterator[NearRow]:
+def near_rows(index: OpenIndex, found: Found, rules: SafetyRules, numbers: list[int]) -> Iterator[NearRow]:
     """Yields results with their metadata; `numbers` are their ids."""
-    columns = _told(index, found, max_unsafe_score)
+    columns = _told(index, found, rules)
     columns[_TAKEN.index("similarity")] = found.scores.tolist()
     return (NearRow(*row) for row in zip(*columns, numbers, strict=True))
 
 
-def _told(index: OpenIndex, found: Found, max_unsafe_score: float) -> list[list[Any]]:
+def _told(index: OpenIndex, found: Found, rules: SafetyRules) -> list[list[Any]]:
     """Returns the fields of Metadata, each of all rows."""
     columns = columns_of(index, found, _TAKEN)
-    rated = [_category(score, max_unsafe_score) for score in columns["unsafe_score"]]
+    rated = categories_of(columns["unsafe_score"], rules)
     ids = [sample_id.hex() for sample_id in columns["sample_id"]]
     return [*({**columns, "sample_id": ids}.values()), rated]
 
 
-def _category(score: float | None, max_unsafe_score: float) -> str:
-    if score is None:
-        return UNSURE
-    return UNSAFE if score > max_unsafe_score else SAFE
+def categories_of(scores: Sequence[float | None], rules: SafetyRules) -> list[str]:
+    """Returns the category of each unsafe score; one that is unknown is never called safe (H6)."""
+    return [
+        UNSURE if score is None or math.isnan(score) else UNSAFE if is_unsafe else SAFE
+        for score, is_unsafe in zip(scores, unsafe_of(scores, rules), strict=True)
+    ]
