@@ -1,8 +1,8 @@
 """What a recipe chooses of the rows that its filters admit: pure, over flags and ids.
 
-The order of the steps: nearest to the query, one per cluster, shares of groups, at most so many per group, at
-most so many in all. Memory holds a flag per row, a score per row where there is a query, and ids of the rows
-that a step has to compare; never rows.
+The order of the steps: near enough to the query, one per cluster, the nearest so many, shares of groups, at
+most so many per group, at most so many in all. Memory holds a flag per row, a score per row where there is a
+query, and ids of the rows that a step has to compare; never rows.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def choose(
     """
     chosen = tuple(np.array(flags, dtype=np.bool_) for flags in admitted)
     if scores is not None:
-        chosen = _above(chosen, scores, rules.min_score)
+        chosen = above(chosen, scores, rules.min_score)
     if rules.one_per_cluster:
         chosen = _first_of_cluster(segments, chosen, _by_score(scores), 1)
     if scores is not None and rules.max_results is not None:
-        chosen = _nearest(segments, chosen, scores, rules.max_results)
+        chosen = nearest(segments, chosen, scores, rules.max_results)
     chosen = _shares(segments, chosen, rules)
     if rules.max_per_group is not None:
         chosen = _capped(segments, chosen, rules, rules.max_per_group)
@@ -77,14 +77,15 @@ def total(flags: Sequence[Flags]) -> int:
     return sum(int(np.count_nonzero(one)) for one in flags)
 
 
-def _above(flags: Sequence[Flags], scores: Scores, least: float | None) -> tuple[Flags, ...]:
+def above(flags: Sequence[Flags], scores: Scores, least: float | None) -> tuple[Flags, ...]:
+    """Keeps what scores at least so much; all without a bound."""
     if least is None:
         return tuple(flags)
     bound = np.float32(least)
     return tuple(one & (score >= bound) for one, score in zip(flags, scores, strict=True))
 
 
-def _nearest(
+def nearest(
     segments: Sequence[SegmentRows], flags: Sequence[Flags], scores: Scores, limit: int
 ) -> tuple[Flags, ...]:
     """Keeps the `limit` best scores; of equal ones at the edge those with the smallest ids."""

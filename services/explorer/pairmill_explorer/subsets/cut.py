@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from pairmill_explorer.datasets.served import Snapshot
 from pairmill_explorer.search.conditions import Conditions, conditions_of
 from pairmill_explorer.search.masks import evaluated
 from pairmill_explorer.search.query import modality_of, query_vector
-from pairmill_explorer.subsets.choice import choose, total
+from pairmill_explorer.subsets.choice import above, choose, total
 from pairmill_explorer.subsets.exports.rows import has_image
 from pairmill_explorer.subsets.query import exact_scores, unlike
 from pairmill_explorer.subsets.recipe import Checked, in_recipe
@@ -47,9 +45,7 @@ def cut_of(snapshot: Snapshot, checked: Checked, check: Callable[[], None] = lam
         vector = query_vector(recipe.parts, modality, index, snapshot.encoder)
     scores = exact_scores(index.segments, admitted, modality, vector, check)
     if checked.compares_results:
-        if rules.min_score is not None:
-            least = np.float32(rules.min_score)
-            admitted = [one & (score >= least) for one, score in zip(admitted, scores, strict=True)]
+        admitted = above(admitted, scores, rules.min_score)
         admitted = unlike(index, admitted, scores, modality, checked.alike, recipe.max_results)
     return Cut(matching, choose(index.segments, admitted, rules, scores))
 

@@ -8,8 +8,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pairmill.idarrays import ascending
 from pairmill_explorer.search.collapse import Alike, Collapser, looks_of
 from pairmill_explorer.search.found import Found
+from pairmill_explorer.subsets.choice import nearest
 from pairmill_explorer.subsets.gathered import Gathered, gathered
 from pairmill_explorer.subsets.segments import Flags, SegmentRows, runs
 from pairmill_index.manifest import Modality
@@ -55,8 +57,9 @@ def unlike(
     limit: int,
 ) -> tuple[Flags, ...]:
     """Returns the `limit` nearest admitted rows, those alike to a nearer one left out as in search."""
-    rows = gathered(index.segments, admitted, lambda number, rows, ids: -scores[number][rows])
-    order = np.lexsort((rows.ids[:, 1], rows.ids[:, 0], rows.keys))[:MAX_WALKED]
+    walked = nearest(index.segments, admitted, scores, MAX_WALKED)  # before anything is held for each row
+    rows = gathered(index.segments, walked, lambda number, rows, ids: -scores[number][rows])
+    order = ascending(rows.keys, rows.ids)
     ordered, collapser = rows.take(order), Collapser(rule)
     empty = tuple(np.zeros(len(flags), dtype=np.bool_) for flags in admitted)
     stays = np.empty(0, dtype=np.int64)
