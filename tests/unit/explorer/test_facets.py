@@ -125,6 +125,15 @@ def test_unsafe_and_unscored_rows_are_not_counted_unless_asked_for_h6(
     assert shown.whole[0].unknown == int(np.isnan(scores).sum())
 
 
+def test_h6_other_rules_for_the_same_index_count_anew(world: IndexWorld) -> None:
+    facets = Facets(Searcher(mask_cache(10**7), results_bytes=0), interval_cache(10**6))
+    request = GetFacetsRequest(fields=["unsafe_score"])
+    scores = world.rows["unsafe_score"].to_numpy()
+    for most in (0.5, 0.2):
+        answer = facets.facets(world.snapshot(max_unsafe_score=most), request)
+        assert sum(answer.whole[0].counts) == (scores <= np.float32(most)).sum()
+
+
 @pytest.mark.parametrize(
     ("request_", "field"),
     [

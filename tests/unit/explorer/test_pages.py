@@ -115,6 +115,13 @@ def test_a_deeper_search_that_finds_better_rows_does_not_move_what_was_shown() -
     assert sorted(more) == rows.tolist()
 
 
+def test_h6_other_rules_for_the_same_index_find_anew(world: IndexWorld) -> None:
+    searcher, request = new_searcher(), SearchRequest(parts=[QueryPart(sample_id=world.ids()[0])])
+    for most in (0.5, 0.2):
+        hits = searcher.search(world.snapshot(max_unsafe_score=most), request).hits
+        assert max(hit.sample.unsafe_score for hit in hits) <= np.float32(most)
+
+
 def test_a_cursor_of_another_request_or_made_up_is_refused(snapshot: Snapshot) -> None:
     searcher = new_searcher()
     cursor = searcher.search(snapshot, SearchRequest(filters=SHOW, page_size=5)).next_cursor

@@ -92,13 +92,13 @@ class Facets:
         self, snapshot: Snapshot, filters: Filters, edges: Mapping[str, Edges], fields: Sequence[str]
     ) -> list[Histogram]:
         """Returns histograms of the whole dataset, without what the safe mode hides; counted once."""
-        hides = hides_unsafe(filters.safe_mode)
+        conditions = conditions_of_all(snapshot.rules, hides=hides_unsafe(filters.safe_mode))
         known = self._fixed_for(snapshot).whole
-        masks = self._searcher.masks(snapshot, conditions_of_all(snapshot.rules, hides=hides))
+        masks = self._searcher.masks(snapshot, conditions)
         for field in fields:
-            if (hides, field) not in known:
-                known[hides, field] = self._histogram(snapshot, edges[field], masks)
-        return [known[hides, field] for field in fields]
+            if (conditions, field) not in known:
+                known[conditions, field] = self._histogram(snapshot, edges[field], masks)
+        return [known[conditions, field] for field in fields]
 
     def _histogram(self, snapshot: Snapshot, edges: Edges, chosen: Sequence[Selection]) -> Histogram:
         total = np.zeros(edges.intervals + 1, dtype=np.int64)
@@ -138,7 +138,7 @@ class _Fixed:
 
     def __init__(self, edges: Mapping[str, Edges]) -> None:
         self.edges = edges
-        self.whole: dict[tuple[bool, str], Histogram] = {}  # by whether unsafe rows are hidden, and field
+        self.whole: dict[tuple[Conditions, str], Histogram] = {}  # by what the safe mode hides, and field
         self._vocabularies: dict[str, Vocabulary] = {}
 
     def vocabulary(self, snapshot: Snapshot, column: str) -> Vocabulary:

@@ -152,7 +152,9 @@ class Searcher:
     ) -> tuple[Found, str]:
         """Returns a page of a query's results and the position behind it."""
         rule = alike_of(request.collapse)
-        key = (snapshot.name, snapshot.index.version, query_digest(request, "cursor", "page_size"))
+        digest = query_digest(request, "cursor", "page_size")
+        # A dataset's rules may change before its index does.
+        key = (snapshot.name, snapshot.index.version, snapshot.rules, digest)
         remembered = self._results.get(key)
         if remembered is None:
             with watch.part("encode"):
