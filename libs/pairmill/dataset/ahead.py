@@ -89,7 +89,7 @@ class FilesAhead:
     @contextmanager
     def local(self, path: str) -> Iterator[Path]:
         """Gives a file that was fetched before, or fetches it; raises what fetching it raised."""
-        fetched = self._ahead.get(path)
+        fetched = self._ahead.pop(path, None)  # what is in use is nobody's to give up
         if fetched is None:
             self._miss(path)
             with self._behind.local(path) as found:
@@ -99,7 +99,7 @@ class FilesAhead:
         try:
             yield fetched.local.result()
         finally:
-            self._drop(path)
+            _give_back(fetched)
             self._fill()
 
     def _miss(self, path: str) -> None:
@@ -131,7 +131,10 @@ class FilesAhead:
         return fits or not self._ahead
 
     def _drop(self, path: str) -> None:
-        fetched = self._ahead.pop(path)
-        if not fetched.local.cancel():
-            fetched.local.exception()  # it ends first: what is not there yet cannot be removed
-            fetched.held.close()
+        _give_back(self._ahead.pop(path))
+
+
+def _give_back(fetched: _Fetched) -> None:
+    if not fetched.local.cancel():
+        fetched.local.exception()  # it ends first: what is not there yet cannot be removed
+        fetched.held.close()

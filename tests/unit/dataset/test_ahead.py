@@ -119,6 +119,14 @@ def test_files_that_nobody_asks_for_do_not_stand_in_the_way_for_ever(tmp_path: P
     assert distant.copies() == 0
 
 
+def test_a_file_in_use_stays_while_others_are_asked_for_out_of_turn(tmp_path: Path) -> None:
+    distant = Distant(tmp_path)
+    with FilesAhead(distant, entries(NAMES), most_files=3) as files, files.local(NAMES[0]) as held:
+        assert [read(files, name) for name in NAMES[10:20]] == NAMES[10:20]
+        assert held.read_text() == NAMES[0]
+    assert distant.copies() == 0
+
+
 def test_what_a_fetch_raises_is_raised_where_the_file_is_asked_for(tmp_path: Path) -> None:
     distant = Distant(tmp_path, missing=frozenset({NAMES[1]}))
     with FilesAhead(distant, entries(NAMES[:3])) as files:
