@@ -57,15 +57,20 @@ class Attendance:
         self._next_look = 0.0
 
     def look(self, needed: Collection[str]) -> None:
-        """Asks for the groups that jobs need, if it is time. Where no answer is had the last one stands."""
-        now = self._clock.monotonic()
-        if now < self._next_look:
+        """Asks for the groups that jobs need, if it is time. Where no answer is had the last one stands.
+
+        After a question without an answer no other is asked: each may take as long, and jobs wait meanwhile.
+        """
+        if self._clock.monotonic() < self._next_look:
             return
-        self._next_look = now + min(_LOOK_SECONDS, self._patience / 2)
-        known = self._empty_since
-        self._empty_since = {
-            group: known.get(group, now) for group in sorted(needed) if self._is_empty(group, known)
-        }
+        known, empty, answers = self._empty_since, dict[str, float](), True
+        for group in sorted(needed):
+            is_empty = self._is_empty(group) if answers else None
+            answers = is_empty is not None
+            if is_empty or (is_empty is None and group in known):
+                empty[group] = known.get(group, self._clock.monotonic())
+        self._empty_since = empty
+        self._next_look = self._clock.monotonic() + min(_LOOK_SECONDS, self._patience / 2)
 
     def empty_seconds(self, group: str) -> float:
         """Returns for how long a group has been without a member; 0 as long as that is no absence."""
@@ -73,13 +78,13 @@ class Attendance:
         empty = 0.0 if since is None else self._clock.monotonic() - since
         return empty if empty >= self._patience else 0.0
 
-    def _is_empty(self, group: str, known: Collection[str]) -> bool:
+    def _is_empty(self, group: str) -> bool | None:
+        """Returns None where no answer is had."""
         try:
-            is_empty = not self._groups.has_members(group)
+            return not self._groups.has_members(group)
         except RetriableError as error:
             log.warning("group_not_looked_at", group=group, error=str(error))
-            return group in known
-        return is_empty
+            return None
 
 
 def needed_groups(walk: Walk) -> dict[Stage.ValueType, str]:

@@ -82,6 +82,14 @@ def test_u17_a_broker_that_cannot_be_asked_changes_nothing() -> None:
     assert watched.after(60.0, GROUP) > PATIENCE
 
 
+def test_u17_jobs_wait_for_one_question_that_is_not_answered_and_not_for_one_of_each_group() -> None:
+    watched = Watched()
+    watched.after(2 * PATIENCE, "another", GROUP, "third")
+    before, watched.groups.away = watched.groups.asked, True
+    assert watched.after(15.0, "another", GROUP, "third") > PATIENCE, "the last answers stand"
+    assert watched.groups.asked == before + 1
+
+
 def test_u17_a_group_is_asked_for_now_and_then() -> None:
     watched = Watched()
     watched.after(600.0, GROUP)
