@@ -85,12 +85,12 @@ def publish(
     name, digest = version.version(), hashlib.sha256(data).hexdigest()
     progress("publishing", 0, 2)
     store.put(version_key(name), data)
-    found = current_or_none(store)
-    if (found.version if found else "") != (base.version if base else ""):
-        raise RetriableError(f"{store}: another version of the index was published meanwhile; try again")
     files = [file for segment in version.segments for file in segment.files]
     if gone := [file.path for file in files if store.stat(file.path) is None]:
         raise RetriableError(f"{store}: another build has removed {gone[0]} meanwhile; try again")
+    found = current_or_none(store)  # right before the write: a removal lost here would come back (G8)
+    if (found.version if found else "") != (base.version if base else ""):
+        raise RetriableError(f"{store}: another version of the index was published meanwhile; try again")
     past = _with_past(found, name)
     current = Current(version=name, sha256=digest, past=past)
     progress("publishing", 1, 2)

@@ -38,7 +38,8 @@ def sweep(
     """Deletes versions but the newest `keep`, and what they alone need.
 
     What the version that serves needs is never deleted, nor one that was replaced within `grace`. A sweep
-    that was killed is ended by the next one.
+    that was killed is ended by the next one. What another publishes meanwhile, on a store without locks,
+    serves on.
     """
     now = now or datetime.now(UTC)
     with changing(store):
@@ -53,7 +54,9 @@ def sweep(
         store.delete_all(sorted(unneeded))
         store.delete_all([version_key(named.version) for named in goes])
         if goes:
-            write_current(store, msgspec.structs.replace(current, past=tuple(stays)))
+            latest = current_of(store)  # never the one read above: that would take back a removal (G8)
+            past = tuple(one for one in latest.past if one not in goes)
+            write_current(store, msgspec.structs.replace(latest, past=past))
         abandoned = _discard_abandoned(store, now - ABANDONED_AFTER)
     return Swept(
         versions=tuple(named.version for named in goes),

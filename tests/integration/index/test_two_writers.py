@@ -1,0 +1,111 @@
+"""On a store without locks two may change an index at once: what one published the other does not undo."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pairmill.errors import RetriableError
+from pairmill.store.directory import DirectoryStore
+from pairmill.store.port import ObjectInfo
+from pairmill_index.add import add_samples
+from pairmill_index.build import build_index
+from pairmill_index.check import check_index
+from pairmill_index.manifest import IndexVersion
+from pairmill_index.opened import open_index
+from pairmill_index.options import BuildOptions
+from pairmill_index.publish import current_of
+from pairmill_index.remove import remove_samples
+from pairmill_index.sweep import sweep
+from tests.fakes.dying_store import DyingStore
+from tests.fakes.vector_dataset import VectorDataset
+
+
+class BusyStore(DyingStore):
+    """A store without locks, on which another process acts once: before a write, or at a look at a file."""
+
+    def __init__(
+        self, folder: Path, act: Callable[[], object], *, before_write: int = -1, at_stat: str = "/"
+    ) -> None:
+        super().__init__(DirectoryStore(folder), dies_after=before_write, dies=lambda: self.act())
+        self._act = act
+        self._at_stat = at_stat if before_write < 0 else ""
+        self.acted = 0
+
+    def act(self) -> None:
+        self.acted += 1
+        self._act()
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        found = super().stat(key)
+        if self._at_stat and self._at_stat in key and not self.acted:
+            self.act()
+        return found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> VectorDataset:
+    """A dataset whose index has had three versions."""
+    made = VectorDataset(tmp_path / "dataset", dimensions=8, buckets=("en",))
+    made.folder.mkdir()
+    made.add(60)
+    store = DirectoryStore(made.folder)
+    build_index(made.publish(), store, BuildOptions(), scratch=tmp_path)
+    for _ in range(2):
+        made.add(20)
+        add_samples(made.publish(), store, scratch=tmp_path)
+    return made
+
+
+def test_g8_a_sweep_does_not_take_back_a_removal_that_was_published_meanwhile(
+    world: VectorDataset, tmp_path: Path
+) -> None:
+    counting = DyingStore(DirectoryStore(shutil.copytree(world.folder, tmp_path / "copy")), dies_after=-1)
+    sweep(counting, keep=1, grace=timedelta(0))
+    assert counting.writes > 3
+    for place in range(counting.writes - 1):  # the last is the replacement itself
+        folder = shutil.copytree(world.folder, tmp_path / f"place-{place}")
+        removed = swept_during_a_removal(folder, place, world, tmp_path)
+        store = DirectoryStore(folder)
+        assert current_of(store).version == removed.version()
+        assert check_index(store, tmp_path / f"open-{place}").findings == []
+        with open_index(store, tmp_path / f"open-{place}") as index:
+            assert all((one.find(world.ids[:5]) == -1).all() for one in index.segments)
+
+
+def test_g8_a_removal_while_files_are_looked_at_is_not_overwritten(
+    world: VectorDataset, tmp_path: Path
+) -> None:
+    world.add(20)
+    dataset = world.publish()
+    store = BusyStore(
+        world.folder, lambda: taken_down(world.folder, world, tmp_path), at_stat="index/segments/"
+    )
+    with pytest.raises(RetriableError, match="another version"):
+        add_samples(dataset, store, scratch=tmp_path / "scratch")
+    assert store.acted == 1
+    version = add_samples(dataset, store, scratch=tmp_path / "scratch")
+    assert version.removed is not None
+    with open_index(store, tmp_path / "open") as index:
+        assert all((one.find(world.ids[:5]) == -1).all() for one in index.segments)
+
+
+def taken_down(folder: Path, world: VectorDataset, tmp_path: Path) -> IndexVersion:
+    """Another process removes samples."""
+    return remove_samples(DirectoryStore(folder), world.ids[:5], scratch=tmp_path / "other")
+
+
+def swept_during_a_removal(folder: Path, place: int, world: VectorDataset, tmp_path: Path) -> IndexVersion:
+    """Another process removes samples before the given write of a sweep; returns what it published."""
+    removed: list[IndexVersion] = []
+
+    def remove() -> None:
+        removed.append(taken_down(folder, world, tmp_path))
+
+    sweep(BusyStore(folder, remove, before_write=place), keep=1, grace=timedelta(0))
+    (published,) = removed
+    return published
