@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import signal
 import threading
@@ -170,6 +171,49 @@ def test_g2_a_store_that_is_full_for_a_while_costs_time_only(stored: Path, tmp_p
         opened.save(**ALL)
         assert opened.export("WEBDATASET").state == COMPLETE
     assert store.times_left == 0
+
+
+def test_a_part_whose_file_is_gone_is_written_again(stored: Path, tmp_path: Path) -> None:
+    """Noted parts of which one lost a file and one was cut short."""
+    store = FailingStore(DirectoryStore(stored), fails="/00003.tar", times=1)
+    with opened_desk(store, tmp_path / "s") as opened:
+        opened.save(**ALL)
+        failed = opened.export("WEBDATASET", size=100)
+        assert failed.state == ExportState.EXPORT_STATE_FAILED
+        noted = JobShelf(store).parts(failed.export_id)
+        assert {0, 1} <= set(noted)
+        data = stored / failed.folder / "data"
+        (data / "00000.tar").unlink()
+        (data / "00001.parquet").write_bytes(b"")
+        export = opened.export("WEBDATASET", size=100)
+        assert export.state == COMPLETE, export.error
+    manifest = read_subset(store, export.export_id)
+    assert manifest is not None
+    written = {file.path: (stored / export.folder / file.path).read_bytes() for file in manifest.files}
+    assert {file.path: file.sha256 for file in manifest.files} == {
+        path: hashlib.sha256(data).hexdigest() for path, data in written.items()
+    }
+
+
+def test_an_export_whose_files_are_removed_at_work_is_not_complete_without_them(
+    stored: Path, tmp_path: Path
+) -> None:
+    """As by a cancel elsewhere that was followed by a start before anybody looked."""
+
+    class Removing(FailingStore):
+        def put_file(self, key: str, path: Path) -> ObjectInfo:
+            if key.endswith("ids.npy") and self.times_left:
+                self.times_left = 0
+                self.delete(key.replace("ids.npy", "data/00000.parquet"))
+            return super().put_file(key, path)
+
+    store = Removing(DirectoryStore(stored), fails="no key", times=1)
+    with opened_desk(store, tmp_path / "s", delays=(0.01,)) as opened:
+        opened.save(**ALL)
+        export = opened.export("URLS")
+        assert export.state == COMPLETE, export.error
+    assert store.times_left == 0
+    assert (stored / export.folder / "data" / "00000.parquet").is_file()
 
 
 def test_g2_a_store_that_stays_full_ends_the_export_with_its_reason(stored: Path, tmp_path: Path) -> None:

@@ -146,6 +146,11 @@ class JobShelf:
         records = (self._read(key, PartRecord) for key in keys)
         return {record.number: record for record in records if record is not None}
 
+    def files_there(self, export_id: str) -> dict[str, int]:
+        """Returns the bytes of an export's files, by their paths in its folder."""
+        folder = layout.folder(export_id)
+        return {found.key.removeprefix(folder): found.size_bytes for found in self.store.list(folder)}
+
     def note_part(self, export_id: str, part: PartRecord) -> None:
         """Notes that a part stands."""
         self._write(layout.part_record_key(export_id, part.number), part)

@@ -7,7 +7,7 @@ again: parts that stand are passed over, all others get the bytes that they woul
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ import numpy as np
 
 from pairmill import __version__
 from pairmill.clock import Clock
-from pairmill.errors import PairmillError
+from pairmill.errors import PairmillError, RetriableError
 from pairmill.idarrays import Words, ascending, words_of_bytes
 from pairmill.ids import ID_BYTES
 from pairmill.store.port import ObjectStore
@@ -113,7 +113,7 @@ class Work:
         chosen = cut.chosen
         if self.job.format is Format.WEBDATASET:
             chosen = with_images(self.snapshot, chosen)
-        standing = shelf.parts(self.job.export_id)
+        standing = self._standing(shelf)
         self.meter.begin(
             total=total(chosen),
             standing=sum(part.rows for part in standing.values()),
@@ -125,8 +125,16 @@ class Work:
         self._refuse_what_was_removed(chosen)
         manifest = self._manifest(cut, chosen, parts, ids)
         self.check()
+        if gone := _gone(manifest.files, shelf.files_there(self.job.export_id)):
+            raise RetriableError(f"{gone[0]} was removed meanwhile; try again")
         self.store.put(layout.manifest_key(self.job.export_id), encoded(manifest))
         return manifest, sum(part.seconds for part in standing.values())
+
+    def _standing(self, shelf: JobShelf) -> dict[int, PartRecord]:
+        """Returns the parts that are noted and whose files are there."""
+        noted = shelf.parts(self.job.export_id)
+        there = shelf.files_there(self.job.export_id) if noted else {}
+        return {number: part for number, part in noted.items() if not _gone(part.files, there)}
 
     def _parts(
         self, shelf: JobShelf, chosen: Sequence[Flags], standing: dict[int, PartRecord]
@@ -225,6 +233,11 @@ def _in_turn(
             for future in waiting:
                 future.cancel()
     return sorted(parts, key=lambda part: part.number)
+
+
+def _gone(files: Iterable[WrittenFile], there: Mapping[str, int]) -> list[str]:
+    """Returns the files that are not there as they were written."""
+    return [file.path for file in files if there.get(file.path) != file.bytes]
 
 
 def _among(index: OpenIndex, ids: Words) -> Flags:
