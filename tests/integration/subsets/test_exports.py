@@ -281,7 +281,8 @@ def test_g8_an_export_during_which_samples_are_removed_is_not_completed(stored: 
         ended = opened.ended(export)
         assert ended.state == ExportState.EXPORT_STATE_FAILED
         assert "removed" in ended.error
-        assert not (stored / export.folder / "subset.json").exists()
+        assert not [path for path in (stored / export.folder).rglob("*") if path.is_file()]
+        assert not JobShelf(opened.store).parts(export.export_id)
         again = opened.start("URLS")
         assert again.export_id != export.export_id
         assert opened.ended(again).state == COMPLETE

@@ -122,7 +122,7 @@ class Work:
         )
         parts = self._parts(shelf, chosen, standing)
         ids = self._ids(chosen, parts)
-        self._refuse_what_was_removed(chosen)
+        self._refuse_what_was_removed(shelf, chosen)
         manifest = self._manifest(cut, chosen, parts, ids)
         self.check()
         if gone := _gone(manifest.files, shelf.files_there(self.job.export_id)):
@@ -180,8 +180,11 @@ class Work:
             self.meter.advance(count, written.bytes)
         return written
 
-    def _refuse_what_was_removed(self, chosen: Sequence[Flags]) -> None:
-        """Raises ExportEndedError where samples were taken down while the export was written (G8)."""
+    def _refuse_what_was_removed(self, shelf: JobShelf, chosen: Sequence[Flags]) -> None:
+        """Raises ExportEndedError where samples were taken down while the export was written (G8).
+
+        Nothing that was written stays: it holds them, and no export goes on with it.
+        """
         with self.newest() as index:
             if index.version == self.snapshot.index.version:
                 return
@@ -191,6 +194,7 @@ class Work:
                 for rows in runs(flags)
             )
         if gone:
+            shelf.remove_files(self.job.export_id)
             raise ExportEndedError(
                 f"{gone:,} of its samples were removed while it was written; start the export again"
             )
