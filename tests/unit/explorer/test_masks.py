@@ -32,6 +32,7 @@ class Counted:
 
     column: str
     calls: list[int] = field(default_factory=list)
+    nbytes: int = 0
 
     def __hash__(self) -> int:
         return hash(self.column)
@@ -140,6 +141,22 @@ def test_the_same_filters_said_in_another_order_share_their_masks(world: IndexWo
     segment = world.index.segments[0]
     assert first == second
     assert masks.of(world.index, segment, first) is masks.of(world.index, segment, second)
+
+
+def test_long_lists_of_values_count_as_what_is_kept(tmp_path: Path) -> None:
+    """Of a small dataset a mask is a few bytes, and who asks says how long its key is."""
+    index = make_index(tmp_path, 50, buckets=["en"]).index
+    cache = mask_cache(10**6)
+    many = [
+        conditions_of(Filters(hosts=[f"{number}-{host}.example" for host in range(1000)]), RULES)
+        for number in range(20)
+    ]
+    for conditions in [*many, many[-1]]:
+        Masks("small", cache).all_of(index, conditions)
+    assert cache.hits == len(many)  # the last one again, and for all but the first that they hide
+    misses = cache.misses
+    Masks("small", cache).all_of(index, many[0])
+    assert cache.misses > misses
 
 
 def test_what_a_search_needs_of_a_mask_is_made_once(world: IndexWorld) -> None:

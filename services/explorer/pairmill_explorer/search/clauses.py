@@ -6,6 +6,7 @@ within a range that ends at 0.3. A row without the number lies in no range.
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from pairmill_explorer.search.table import NO_TIME, Flags, Numbers, aspects, coded, numbers, times
 
 ASPECT: Final = "aspect"
+_SHORT_BYTES: Final = 1000
 _FLOAT32_MOST: Final = float(np.finfo(np.float32).max)
 
 
@@ -27,7 +29,23 @@ class Clause(Protocol):
         """Returns which rows meet it, `(rows,)`."""
         ...
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds, about, as the key of what is kept of it."""
+        ...
+
     def __hash__(self) -> int: ...
+
+
+class _Short:
+    """A condition of a few numbers or of a text, which has a bound."""
+
+    __slots__ = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds, about."""
+        return _SHORT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +64,14 @@ class OneOf:
         met: Flags = wanted[codes]
         return met
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds: a caller may give very many values."""
+        return _SHORT_BYTES + sys.getsizeof(self.values) + sum(map(sys.getsizeof, self.values))
+
 
 @dataclass(frozen=True, slots=True)
-class Within:
+class Within(_Short):
     """A number lies between two ends, both included; None is open."""
 
     column: str
@@ -67,7 +90,7 @@ class Within:
 
 
 @dataclass(frozen=True, slots=True)
-class FetchedIn:
+class FetchedIn(_Short):
     """The image was fetched in `[start, end)`, microseconds since 1970; None is open."""
 
     start: int | None
@@ -85,7 +108,7 @@ class FetchedIn:
 
 
 @dataclass(frozen=True, slots=True)
-class TextContains:
+class TextContains(_Short):
     """The text contains another, case ignored."""
 
     text: str
@@ -98,7 +121,7 @@ class TextContains:
 
 
 @dataclass(frozen=True, slots=True)
-class Safe:
+class Safe(_Short):
     """The unsafe score is known and not above a threshold (H6)."""
 
     max_unsafe_score: float

@@ -61,6 +61,11 @@ class Conditions:
         """Whether rows of a bucket may meet them."""
         return not self.buckets or bucket in self.buckets
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that they hold, about, as the key of what is kept of them."""
+        return sum(clause.nbytes for clause in self.clauses)
+
 
 def conditions_of(filters: Filters, rules: SafetyRules, field: str = "filters") -> Conditions:
     """Returns the conditions of a request's filters; raises RequestError naming the field that is wrong."""

@@ -22,10 +22,11 @@ _OVERHEAD_BYTES: Final = 200
 class Met:
     """Which rows of a segment meet conditions; what follows from it is made when it is first asked for."""
 
-    def __init__(self, flags: Flags) -> None:
-        """`flags` is `(rows,)` and not written to any more."""
+    def __init__(self, flags: Flags, key_bytes: int) -> None:
+        """`flags` is `(rows,)` and not written to any more; `key_bytes` is what the conditions hold."""
         flags.setflags(write=False)
         self.flags = flags
+        self._key_bytes = key_bytes
 
     @cached_property
     def count(self) -> int:
@@ -39,8 +40,8 @@ class Met:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it holds at most; searches want a bit for each row."""
-        return self.flags.nbytes + self.flags.nbytes // 8 + _OVERHEAD_BYTES
+        """Bytes that it holds at most with its key; searches want a bit for each row."""
+        return self.flags.nbytes + self.flags.nbytes // 8 + self._key_bytes + _OVERHEAD_BYTES
 
 
 MaskCache: TypeAlias = ByteCache[Hashable, Met]
@@ -97,12 +98,12 @@ class Masks:
 
     def _whole(self, segment: OpenSegment, conditions: Conditions) -> Met:
         if not conditions.wants(segment.segment.bucket):
-            return Met(np.zeros(segment.rows, dtype=np.bool_))
+            return Met(np.zeros(segment.rows, dtype=np.bool_), conditions.nbytes)
         met = np.array(segment.alive, dtype=np.bool_)
         for clause in conditions.clauses:
             met &= self._single(segment, clause)
-        return Met(met)
+        return Met(met, conditions.nbytes)
 
     def _single(self, segment: OpenSegment, clause: Clause) -> Flags:
         key = (self._scope, segment.segment.segment_id, clause)
-        return self._cache.get_or_make(key, lambda: Met(clause.holds(segment.table))).flags
+        return self._cache.get_or_make(key, lambda: Met(clause.holds(segment.table), clause.nbytes)).flags
