@@ -155,6 +155,42 @@ def test_an_export_that_is_at_work_is_cancelled_and_removed(stored: Path, tmp_pa
         assert opened.export("WEBDATASET").state == COMPLETE
 
 
+def test_an_export_is_not_started_while_what_was_cancelled_of_it_is_removed(
+    stored: Path, tmp_path: Path
+) -> None:
+    held, go_on, refused = threading.Event(), threading.Event(), list[bool]()
+
+    class Asking(FailingStore):
+        """Asks for the export again at the moment that the line notes its cancel."""
+
+        def put_file(self, key: str, path: Path) -> ObjectInfo:
+            if key.endswith("00002.tar") and not go_on.is_set():
+                held.set()
+                go_on.wait(60)
+            return super().put_file(key, path)
+
+        def put(self, key: str, data: bytes) -> ObjectInfo:
+            if go_on.is_set() and b"cancelled" in data and not refused:
+                try:
+                    opened.start("WEBDATASET")
+                except RetriableError:
+                    refused.append(True)
+                else:
+                    refused.append(False)
+            return super().put(key, data)
+
+    store = Asking(DirectoryStore(stored), fails="", times=0)
+    with opened_desk(store, tmp_path / "s") as opened:
+        opened.save(**ALL)
+        export = opened.start("WEBDATASET")
+        assert held.wait(60)
+        opened.desk.cancel_export(CancelExportRequest(export_id=export.export_id))
+        go_on.set()
+        wait_until(lambda: bool(refused) and opened.line.open_count == 0)
+        assert refused == [True]
+        assert opened.export("WEBDATASET").state == COMPLETE
+
+
 def test_an_export_that_waits_is_cancelled_at_once(stored: Path, tmp_path: Path) -> None:
     with opened_desk(stored, tmp_path / "s", starts=False) as opened:
         opened.save(**ALL)

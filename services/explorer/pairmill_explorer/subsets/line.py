@@ -232,19 +232,30 @@ class ExportLine:
                 raise _StoppedError
 
     def _let_go(self, entry: _Entry) -> None:
-        """Takes an export out of the line; a cancel that came before counts, also of one just complete."""
+        """Takes an export out of the line; a cancel that came before counts, also of one just complete.
+
+        One that was cancelled stays in it, as such, until its files are removed: nobody starts it before.
+        """
+        key = (entry.served.name, entry.job.export_id)
         with self._changed:
-            self._entries.pop((entry.served.name, entry.job.export_id), None)
-        if entry.cancelled:
-            end, shelf = self._cancelled(), JobShelf(entry.served.store)
-            try:
-                shelf.note_end(entry.job.export_id, end)
-                shelf.remove_files(entry.job.export_id)
-            except PairmillError as error:
-                _log.error("export_not_removed", export=entry.job.export_id, error=str(error))
-            self._ended(end)
+            if not entry.cancelled:
+                self._entries.pop(key, None)
+                self._changed.notify_all()
+                return
+        self._remove(entry)
         with self._changed:
+            self._entries.pop(key, None)
             self._changed.notify_all()
+
+    def _remove(self, entry: _Entry) -> None:
+        """Notes that an export was cancelled and removes what it wrote."""
+        end, shelf = self._cancelled(), JobShelf(entry.served.store)
+        try:
+            shelf.note_end(entry.job.export_id, end)
+            shelf.remove_files(entry.job.export_id)
+        except PairmillError as error:
+            _log.error("export_not_removed", export=entry.job.export_id, error=str(error))
+        self._ended(end)
 
     def _cancelled(self) -> EndRecord:
         return EndRecord(state=End.CANCELLED, ended_at=self._clock.now().isoformat())
