@@ -10,7 +10,7 @@ from pathlib import Path
 from pairmill import __version__
 from pairmill.dataset import roles
 from pairmill.dataset.reader import Dataset
-from pairmill.errors import ConfigurationError, CorruptObjectError
+from pairmill.errors import ConfigurationError, CorruptObjectError, ObjectMissingError
 from pairmill.spill import PartitionSpill
 from pairmill.store.port import ObjectStore
 from pairmill_index.assemble import Assembler, SegmentWriters, by_bucket
@@ -77,10 +77,10 @@ def build_index(
 
 
 def _readable(store: ObjectStore, base: Current | None) -> IndexVersion | None:
-    """Returns the version that serves, unless it is damaged or of another schema: then it is built anew."""
+    """Returns the version that serves, unless it is of another schema: then it is built anew."""
     try:
         return read_version(store, base) if base is not None else None
-    except CorruptObjectError:
+    except (CorruptObjectError, ObjectMissingError):  # a damaged one is refused by `removed_of`
         return None
 
 

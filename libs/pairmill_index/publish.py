@@ -48,10 +48,7 @@ def current_or_none(store: ObjectStore) -> Current | None:
 
 def read_version(store: ObjectStore, named: Current | Past) -> IndexVersion:
     """Returns the manifest of a version; raises CorruptObjectError unless it is as it was written."""
-    key = version_key(named.version)
-    data = read_whole(store, key)
-    if hashlib.sha256(data).hexdigest() != named.sha256:
-        raise CorruptObjectError(f"{key} does not have the checksum that {CURRENT} states")
+    key, data = version_key(named.version), _manifest(store, named)
     try:
         _check_schema(key, msgspec.json.decode(data, type=_Schema).schema_version)
         return msgspec.json.decode(data, type=IndexVersion)
@@ -59,17 +56,41 @@ def read_version(store: ObjectStore, named: Current | Past) -> IndexVersion:
         raise CorruptObjectError(f"{key} cannot be read: {error}") from error
 
 
-def removed_of(store: ObjectStore, named: Current) -> IndexFile | None:
-    """Returns the list of removed ids of a version, also of one that this version of Pairmill cannot read.
+class Files(msgspec.Struct, frozen=True):
+    """The files of a segment."""
 
-    So that a build in its place keeps to it.
+    files: tuple[IndexFile, ...] = ()
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """What is read of a version of any schema: the files it needs."""
+
+    segments: tuple[Files, ...] = ()
+    removed: IndexFile | None = None
+
+
+def read_outline(store: ObjectStore, named: Current | Past) -> Outline:
+    """Returns the files of a version, also of one that this version of Pairmill cannot read.
+
+    Raises CorruptObjectError unless its manifest is as it was written.
     """
     try:
-        return msgspec.json.decode(store.get(version_key(named.version)), type=_Removals).removed
+        return msgspec.json.decode(_manifest(store, named), type=Outline)
     except msgspec.MsgspecError as error:
+        raise CorruptObjectError(f"{version_key(named.version)} cannot be read: {error}") from error
+
+
+def removed_of(store: ObjectStore, named: Current) -> IndexFile | None:
+    """Returns the list of removed ids of a version of any schema, so that a build in its place keeps to it.
+
+    Raises CorruptObjectError unless the manifest is as it was written: what another says of removals is not
+    to be believed.
+    """
+    try:
+        return read_outline(store, named).removed
+    except (CorruptObjectError, ObjectMissingError) as error:
         raise CorruptObjectError(
-            f"{version_key(named.version)} cannot be read, so it is not known what was removed: {error}; "
-            f"to start anew without, delete {CURRENT}"
+            f"{error}; so it is not known what was removed: to start anew without, delete {CURRENT}"
         ) from error
 
 
@@ -127,16 +148,19 @@ def changing(store: ObjectStore) -> Iterator[None]:
         os.close(handle)
 
 
-class _Removals(msgspec.Struct):
-    """What a build takes over from any version."""
-
-    removed: IndexFile | None = None
-
-
 class _Schema(msgspec.Struct):
     """What every version of the manifest says."""
 
     schema_version: int = SCHEMA_VERSION
+
+
+def _manifest(store: ObjectStore, named: Current | Past) -> bytes:
+    """Returns a manifest's bytes; raises CorruptObjectError unless they are as they were written."""
+    key = version_key(named.version)
+    data = read_whole(store, key)
+    if hashlib.sha256(data).hexdigest() != named.sha256:
+        raise CorruptObjectError(f"{key} does not have the checksum that {CURRENT} states")
+    return data
 
 
 def _check_schema(key: str, found: int) -> None:

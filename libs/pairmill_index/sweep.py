@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,7 +14,7 @@ from pairmill.store.port import ObjectStore
 from pairmill_index.layout import version_key
 from pairmill_index.manifest import Current, IndexVersion, Past
 from pairmill_index.pending import discard, pending_notes, settle
-from pairmill_index.publish import changing, current_of, read_version, write_current
+from pairmill_index.publish import Outline, changing, current_of, read_outline, read_version, write_current
 
 KEPT_VERSIONS: Final = 2
 GRACE: Final = timedelta(minutes=5)
@@ -45,11 +46,10 @@ def sweep(
     with changing(store):
         current = current_of(store)
         stays, goes = _divided(current, keep, now - grace)
-        settle(store, read_version(store, current))
-        kept = [read_version(store, current), *(read_version(store, named) for named in stays)]
-        needed = {path for version in kept for path in files_of(version)}
-        gone = [found for named in goes if (found := _read(store, named)) is not None]
-        unneeded = {path: size for version in gone for path, size in files_of(version).items()}
+        served = read_version(store, current)
+        settle(store, served)
+        needed = files_of(served) | _files_of_all(store, stays)
+        unneeded = _files_of_all(store, goes)
         unneeded = {path: size for path, size in unneeded.items() if path not in needed}
         store.delete_all(sorted(unneeded))
         store.delete_all([version_key(named.version) for named in goes])
@@ -66,7 +66,7 @@ def sweep(
     )
 
 
-def files_of(version: IndexVersion) -> dict[str, int]:
+def files_of(version: IndexVersion | Outline) -> dict[str, int]:
     """Returns all files of a version by their path, with their size."""
     files = [file for segment in version.segments for file in segment.files]
     if version.removed is not None:
@@ -79,12 +79,16 @@ def _divided(current: Current, keep: int, since: datetime) -> tuple[list[Past], 
     return stays, [past for past in current.past if past not in stays]
 
 
-def _read(store: ObjectStore, named: Past) -> IndexVersion | None:
-    """Returns a version that goes, or None where an earlier sweep took its manifest already."""
-    try:
-        return read_version(store, named)
-    except (ObjectMissingError, CorruptObjectError):
-        return None
+def _files_of_all(store: ObjectStore, versions: list[Past]) -> dict[str, int]:
+    """Returns the files of old versions of any schema.
+
+    None of one whose manifest is damaged or gone: an earlier sweep may have taken it.
+    """
+    found: dict[str, int] = {}
+    for named in versions:
+        with suppress(ObjectMissingError, CorruptObjectError):
+            found |= files_of(read_outline(store, named))
+    return found
 
 
 def _discard_abandoned(store: ObjectStore, before: datetime) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,7 @@ from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
 from pairmill_index.publish import current_of, publish, read_version
 from pairmill_index.remove import remove_samples
+from pairmill_index.sweep import sweep
 from tests.fakes.dying_store import DyingStore
 from tests.fakes.vector_dataset import VectorDataset, clustered
 
@@ -161,6 +163,10 @@ def test_g8_an_index_of_another_schema_is_built_anew_and_keeps_to_its_removals(
     assert version.removed is not None
     with open_index(store, tmp_path / "open") as index:
         assert all((one.find(gone) == -1).all() for one in index.segments)
+    assert len(sweep(store, keep=2, grace=timedelta(0)).versions) == 2  # the one of that schema is kept
+    assert len(sweep(store, keep=1, grace=timedelta(0)).versions) == 1
+    named = {file.path for one in version.segments for file in one.files}
+    assert {one.key for one in store.list("index/segments/")} == named
 
 
 def test_copies_of_old_versions_are_dropped(folder: Path, tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def _among(ids: Words, some: Words) -> np.ndarray[tuple[int], np.dtype[np.bool_]
     return np.array([one in some.tolist() for one in ids.tolist()], dtype=np.bool_)
 
 
-def test_a_copy_without_the_checksums_of_the_store_is_searched_like_the_folder(
+def test_a_copy_without_the_checksums_of_the_store_is_searched_and_built_like_the_folder(
     world: VectorDataset, scratch: Path, tmp_path: Path
 ) -> None:
     world.publish()
@@ -270,3 +270,7 @@ def test_a_copy_without_the_checksums_of_the_store_is_searched_like_the_folder(
     with opened(world, scratch) as there, open_index(DirectoryStore(copied), scratch / "copy") as here:
         assert np.array_equal(found_ids(here), found_ids(there))
         assert len(found_ids(here)) == ROWS - 7
+    options = BuildOptions(min_recall=0.8)
+    build_index(Dataset.open(copied), DirectoryStore(copied), options, scratch=scratch)
+    with open_index(DirectoryStore(copied), scratch / "copy") as built_anew:
+        assert len(found_ids(built_anew)) == ROWS - 7
