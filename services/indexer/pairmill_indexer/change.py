@@ -63,7 +63,7 @@ def bring_up_to_date(store: ObjectStore, how: How) -> Indexed:
     version is published the one before serves. Raises what builds raise.
     """
     dataset = Dataset.open(folder_of(store) or store)
-    served = served_version(store)
+    served = _readable(store)
     if served is not None and served.dataset_version == dataset.manifest.version:
         sweep(store)  # a change that was killed after its publication left old files
         return _indexed("none", served)
@@ -83,6 +83,15 @@ def served_version(store: ObjectStore) -> IndexVersion | None:
     """Returns the version of the index that serves, if any."""
     current = current_or_none(store)
     return read_version(store, current) if current is not None else None
+
+
+def _readable(store: ObjectStore) -> IndexVersion | None:
+    """Returns the version that serves, unless it cannot be read: a build takes its place, or says why not."""
+    try:
+        return served_version(store)
+    except (CorruptObjectError, ObjectMissingError) as error:
+        log.warning("index_unreadable", error=f"{type(error).__name__}: {error}")
+        return None
 
 
 def _fits(dataset: Dataset, served: IndexVersion, how: How) -> bool:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from pairmill.dataset.reader import Dataset
-from pairmill.errors import ConfigurationError, PairmillError, RetriableError
+from pairmill.errors import ConfigurationError, CorruptObjectError, PairmillError, RetriableError
 from pairmill.store.directory import DirectoryStore
+from pairmill_index.layout import version_key
 from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
 from pairmill_index.publish import current_of, publish
+from pairmill_index.remove import remove_samples
 from pairmill_indexer.change import How, bring_up_to_date, served_version
 from pairmill_indexer.verdicts import Fate, Refusal, fate_of
 from tests.fakes.vector_dataset import VectorDataset
@@ -88,6 +90,32 @@ def test_h1_a_damaged_file_of_the_index_is_healed_by_a_build(made: VectorDataset
     made.publish()
     assert bring_up_to_date(store, how(made)).change == "built"
     assert rows(made) == 400
+
+
+def test_g8_an_index_of_another_schema_is_built_anew_with_its_removals(made: VectorDataset) -> None:
+    """As after an upgrade: nobody has to ask for the build."""
+    store = DirectoryStore(made.folder)
+    bring_up_to_date(store, how(made))
+    version = remove_samples(store, made.ids[:5], scratch=made.folder.parent / "scratch")
+    publish(store, msgspec.structs.replace(version, schema_version=99), current_of(store))
+    assert bring_up_to_date(store, how(made)).change == "built"
+    assert rows(made) == 295
+
+
+def test_g8_a_manifest_that_was_changed_is_not_built_over(made: VectorDataset) -> None:
+    """It is not known what was removed."""
+    store = DirectoryStore(made.folder)
+    bring_up_to_date(store, how(made))
+    remove_samples(store, made.ids[:5], scratch=made.folder.parent / "scratch")
+    before = current_of(store)
+    store.put(version_key(before.version), b"{}")
+    with pytest.raises(CorruptObjectError, match="what was removed") as raised:
+        bring_up_to_date(store, how(made))
+    assert fate_of(raised.value) == (Fate.REFUSE, Refusal.CORRUPT_OBJECT)
+    store.delete(version_key(before.version))
+    with pytest.raises(CorruptObjectError, match=r"delete index/current\.json"):
+        bring_up_to_date(store, how(made))
+    assert current_of(store) == before
 
 
 def test_g4_a_damaged_file_of_the_dataset_is_refused_and_the_old_version_serves(made: VectorDataset) -> None:
