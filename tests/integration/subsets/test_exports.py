@@ -282,6 +282,25 @@ def test_g4_a_damaged_sample_is_left_out_and_named(opened: OpenedDesk, stored: P
     assert len(held) == manifest.counts.written == whole.samples_done - len(manifest.corrupt_ids)
 
 
+def test_an_export_that_is_asked_for_again_the_moment_it_failed_is_carried_out(
+    stored: Path, tmp_path: Path
+) -> None:
+    store = FailingStore(DirectoryStore(stored), fails="/00001.tar", times=1)
+    ends: list[End] = []
+
+    def ask_again(end: EndRecord) -> None:
+        """Is told before the export has left the line."""
+        ends.append(end.state)
+        if end.state is End.FAILED:
+            opened.start("WEBDATASET")
+
+    with opened_desk(store, tmp_path / "s", ended=ask_again) as opened:
+        opened.save(**ALL)
+        opened.start("WEBDATASET")
+        wait_until(lambda: len(ends) == 2)
+    assert ends == [End.FAILED, End.COMPLETE]
+
+
 def test_a_shard_that_is_gone_ends_the_export_with_its_name(opened: OpenedDesk, stored: Path) -> None:
     opened.save(**ALL)
     tar = sorted((stored / "shards").glob("*.tar"))[0]

@@ -50,6 +50,7 @@ class _Entry:
     meter: Meter
     running: bool = False
     cancelled: bool = False
+    asked_again: bool = False  # while it was in the line: perhaps after its end was noted
     trouble: str = ""
     looked_at: float = field(default=0.0)
 
@@ -99,9 +100,11 @@ class ExportLine:
         """Queues an export, unless it is queued."""
         key = (served.name, job.export_id)
         with self._changed:
-            if key not in self._entries:
-                self._entries[key] = _Entry(served, job, Meter(self._clock))
-                self._changed.notify_all()
+            if (entry := self._entries.get(key)) is not None:
+                entry.asked_again = True
+                return
+            self._entries[key] = _Entry(served, job, Meter(self._clock))
+            self._changed.notify_all()
 
     def standing(self, dataset: str, export_id: str) -> Standing | None:
         """Returns how far an export is, or None if it is not in this line."""
@@ -241,11 +244,21 @@ class ExportLine:
             if not entry.cancelled:
                 self._entries.pop(key, None)
                 self._changed.notify_all()
-                return
-        self._remove(entry)
-        with self._changed:
-            self._entries.pop(key, None)
-            self._changed.notify_all()
+        if entry.cancelled:
+            self._remove(entry)
+            with self._changed:
+                self._entries.pop(key, None)
+                self._changed.notify_all()
+        elif entry.asked_again:
+            self._submit_again(entry)
+
+    def _submit_again(self, entry: _Entry) -> None:
+        """Queues an export anew that was begun anew between its end and its leaving the line."""
+        try:
+            if JobShelf(entry.served.store).end(entry.job.export_id) is None:
+                self.submit(entry.served, entry.job)
+        except PairmillError as error:
+            _log.warning("export_not_queued", export=entry.job.export_id, error=str(error))
 
     def _remove(self, entry: _Entry) -> None:
         """Notes that an export was cancelled and removes what it wrote."""
