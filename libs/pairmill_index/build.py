@@ -142,12 +142,12 @@ class _Build:
 
     def _written(self, buckets: _Pending) -> dict[str, SegmentWriter]:
         """Returns the buckets' rows, joined and in order of id, on scratch disk."""
-        words, removed = Vocabulary(tuple(WORDS)), read_removed(self.store, self.removed)
+        words = Vocabulary(tuple(WORDS))
         embedded, data = self._scattered(buckets, words)
         writers = SegmentWriters(self.work, self.reader.dimensions)
         for left, right in aligned_parts(self._cut.ranges, embedded.parts(), data.parts()):
             found = joined(left, right) if left is not None and right is not None else None
-            for bucket, rows in by_bucket(without_ids(found, removed)) if found is not None else ():
+            for bucket, rows in by_bucket(found) if found is not None else ():
                 vectors = {modality: rows[modality.value] for modality in Modality}
                 writers.add(bucket, sample_columns(rows, words), vectors)
         return writers.close()
@@ -157,14 +157,16 @@ class _Build:
         return Cut.of(self.reader.rows, self.reader.dimensions, self.options.memory_bytes)
 
     def _scattered(self, buckets: _Pending, words: Vocabulary) -> tuple[PartitionSpill, PartitionSpill]:
-        cut = self._cut
+        cut, removed = self._cut, read_removed(self.store, self.removed)
         data = cut.spill(self.work, DATA)
-        for bucket, table in self.reader.data(only_kept=self.options.only_kept):
+        for bucket, rows in self.reader.data(only_kept=self.options.only_kept):
+            table = without_ids(rows, removed)  # here, so that no dictionary holds a word of theirs (G8)
             words.add_columns(table)  # of all buckets: a build that goes on gives the same bytes
             if bucket in buckets:
                 cut.add(data, table)
         embedded = cut.spill(self.work, embedded_schema(self.reader.dimensions))
-        for _, table in self.reader.embedded(self.reader.numbers()):
+        for _, rows in self.reader.embedded(self.reader.numbers()):
+            table = without_ids(rows, removed)
             words.add_columns(table)
             cut.add(embedded, table)
         return embedded, data

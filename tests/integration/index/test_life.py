@@ -206,6 +206,27 @@ def test_g8_a_compaction_and_a_sweep_leave_nothing_of_a_removed_sample(
     assert not any(url.encode() in data or vector in data for data in stored)
 
 
+def test_g8_a_build_writes_no_word_of_a_removed_sample(world: VectorDataset, scratch: Path) -> None:
+    world.publish()
+    store = DirectoryStore(world.folder)
+    built(world, scratch)
+    host = "host7.example"
+    with opened(world, scratch) as index:
+        is_there = [
+            np.array([one == host for one in segment.table["host"].to_pylist()]) for segment in index.segments
+        ]
+        gone = np.concatenate(
+            [segment.ids[own] for segment, own in zip(index.segments, is_there, strict=True)]
+        )
+    assert len(gone) > 3
+    remove_samples(store, gone, scratch=scratch)
+    built(world, scratch)
+    sweep(store, keep=1, grace=timedelta(0))
+    tables = [path.read_bytes() for path in (world.folder / "index" / "segments").rglob("rows.arrow")]
+    assert all(b"host8.example" in data for data in tables)
+    assert not any(host.encode() in data for data in tables)
+
+
 def test_a_compaction_merges_what_was_added(world: VectorDataset, scratch: Path) -> None:
     world.publish()
     store = DirectoryStore(world.folder)
