@@ -17,7 +17,9 @@ from typer.testing import CliRunner, Result
 from deploy.local.s3 import S3Server
 from pairmill.store.s3 import S3Store
 from pairmill.store.settings import S3Config
+from pairmill_protos.explorer.v1.subset_service_pb2 import Export, ExportState
 from pairmill_standalone.cli.app import build_app
+from pairmill_standalone.cli.subset_view import print_export, trouble_of
 from tests.conftest import REPOSITORY
 from tests.fakes.processes import wait_until
 from tests.integration.subsets.conftest import Rows
@@ -59,6 +61,17 @@ def test_a_subset_from_a_recipe_to_files(call: Call, stored: Path, rows: Rows) -
     assert [one["recipe"]["name"] for one in facts(call("list", stored, "--json"))] == ["english"]
     assert "english" in call("list", stored).stdout
     assert "en" in call("preview", stored, "english").stdout
+
+
+def test_an_export_that_was_cancelled_elsewhere_is_not_told_as_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cancelled = Export(export_id="0" * 24, state=ExportState.EXPORT_STATE_CANCELLED, folder="exports/0/")
+    print_export(cancelled, "out/first")
+    shown = capsys.readouterr()
+    assert trouble_of(cancelled)
+    assert not shown.out
+    assert trouble_of(cancelled) in shown.err
 
 
 def test_two_exports_that_differ_answer_no(call: Call, stored: Path) -> None:

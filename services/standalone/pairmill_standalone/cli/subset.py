@@ -49,6 +49,7 @@ from pairmill_standalone.cli.subset_view import (
     print_preview,
     print_subsets,
     subset_facts,
+    trouble_of,
 )
 from pairmill_standalone.workspace import STATE_FOLDER
 
@@ -215,7 +216,7 @@ def export(
             say_json(export_facts(ended))
         else:
             print_export(ended, place)
-        answer(not ended.error)
+        answer(not trouble_of(ended))
 
 
 @subset_app.command()

@@ -88,6 +88,13 @@ def export_facts(export: Export) -> dict[str, Any]:
     return _facts(export) | {name: getattr(export, name) for name in counts}
 
 
+def trouble_of(export: Export) -> str:
+    """Returns why an export that has ended is not complete; nothing if it is."""
+    if export.state == ExportState.EXPORT_STATE_COMPLETE:
+        return ""
+    return export.error or "cancelled elsewhere; what it wrote is removed"
+
+
 def print_subsets(subsets: Iterable[Subset]) -> None:
     """Prints recipes as a table."""
     table = Table("name", "revision", "digest", "description")
@@ -113,8 +120,8 @@ def print_exports(exports: Iterable[Export]) -> None:
 
 def print_export(export: Export, place: str) -> None:
     """Prints how an export ended and where its files are."""
-    if export.error:
-        complain(f"export {export.export_id}: {export.error}")
+    if trouble := trouble_of(export):
+        complain(f"export {export.export_id}: {trouble}")
         return
     left = f", {export.without_image:,} left out whose images were not kept" if export.without_image else ""
     say(f"{export.samples_done:,} samples, {decimal(export.bytes_done)}{left}")
