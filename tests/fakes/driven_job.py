@@ -51,24 +51,27 @@ class Job:
 
     def driver(self, store: ObjectStore | None = None, *, retention: Retention | None = None) -> JobDriver:
         """Returns a gateway as it is after a start."""
-        finisher = DatasetFinisher(
+        return JobDriver(
+            self.builder.spec_ref,
+            bus=self.bus,
+            store=store or self.store,
+            clock=self.clock,
+            finisher=self.finisher(store),
+            sink=self.sink,
+            reissue_after_seconds=30.0,
+            checkpoints=NoCheckpoints(),
+            retention=retention,
+        )
+
+    def finisher(self, store: ObjectStore | None = None) -> DatasetFinisher:
+        """Returns who writes the dataset's last files."""
+        return DatasetFinisher(
             self.bus,
             store or self.store,
             FolderFiles(self.out),
             self.scratch,
             lambda dataset: f"report of {dataset.manifest.job_id}",
             NoCheckpoints(),
-        )
-        return JobDriver(
-            self.builder.spec_ref,
-            bus=self.bus,
-            store=store or self.store,
-            clock=self.clock,
-            finisher=finisher,
-            sink=self.sink,
-            reissue_after_seconds=30.0,
-            checkpoints=NoCheckpoints(),
-            retention=retention,
         )
 
     def drive(self, driver: JobDriver) -> None:

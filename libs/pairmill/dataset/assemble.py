@@ -18,8 +18,9 @@ from pairmill.dataset.manifest import FileEntry, Manifest, new_manifest
 from pairmill.dataset.manifest_files import ManifestReader
 from pairmill.dataset.reader import Dataset
 from pairmill.dataset.source import DatasetFiles
+from pairmill.errors import CorruptObjectError
 from pairmill.ledger.root import Load
-from pairmill.ledger.walk import Walk
+from pairmill.ledger.walk import Closing, Walk
 from pairmill_protos.unit.v1.unit_pb2 import LedgerRecord, ObjectRef
 
 Put: TypeAlias = Callable[[str, Path], object]
@@ -66,17 +67,30 @@ def assemble(job: EndedJob, source: DatasetFiles, put: Put, scratch: Path) -> Ma
 
 
 def _write_ledger(job: EndedJob, path: Path) -> tuple[int, list[ObjectRef]]:
-    """Writes the ledger file; returns its rows and the long lists that a walk over it reads."""
-    spec = job.walk.root.spec
+    """Writes the ledger file; returns its rows and the long lists that a walk over it reads.
+
+    Raises CorruptObjectError where records are gone that the walk has counted: they are deleted once the job
+    has ended (U19), so a gateway that slept meanwhile has nothing to write any more.
+    """
+    spec, closed = job.walk.root.spec, 0
     listed = {ref.key: ref for ref in (spec.wat_list, spec.plan.exclusion_list, spec.base.rows) if ref.key}
 
     def counted() -> Iterator[tuple[int, LedgerRecord]]:
+        nonlocal closed
         for place, record in job.records:
             if is_for_file(job.walk, place, record):
+                closed += record.WhichOneof("record") != "cancel" and job.walk.is_counted(place, record)
                 listed.update((ref.key, ref) for ref in listed_objects(record))
                 yield place, record
 
     rows = write_ledger(path, counted(), job.load)
+    known = sum(
+        units for (_, closing), units in job.walk.closings.items() if closing is not Closing.CANCELLED
+    )
+    if closed != known:
+        raise CorruptObjectError(
+            f"of {known:,} records that closed units of {spec.job_id}, {closed:,} are left"
+        )
     if spec.base.scored.HasField("listed"):
         listed[spec.base.scored.listed.key] = spec.base.scored.listed
     return rows, list(listed.values())
