@@ -58,25 +58,29 @@ class How:
 def bring_up_to_date(store: ObjectStore, how: How) -> Indexed:
     """Has the newest version of a dataset served by an index, and returns it. May be called at any time.
 
-    A version that is there is left alone. A later one of the same dataset is added to the index where that
-    keeps to the same options; otherwise, and where an addition does not do, the index is built. Until a new
-    version is published the one before serves. Raises what builds raise.
+    A version that is there is left alone, but for a merge that is due. A later one of the same dataset is
+    added to the index where that keeps to the same options; otherwise, and where an addition does not do, the
+    index is built. Until a new version is published the one before serves. Raises what builds raise.
     """
+    change, version = _up_to_date(store, how)
+    if _segments_of_a_bucket(version) > how.max_segments:  # also where the one who added was killed before
+        version = compact(store, scratch=how.scratch, progress=how.progress, threads=how.threads)
+    sweep(store)  # a change that was killed after its publication left old files
+    return _indexed(change, version)
+
+
+def _up_to_date(store: ObjectStore, how: How) -> tuple[Change, IndexVersion]:
+    """Returns the version of the newest dataset, and what it took."""
     dataset = Dataset.open(folder_of(store) or store)
     served = _readable(store)
     if served is not None and served.dataset_version == dataset.manifest.version:
-        sweep(store)  # a change that was killed after its publication left old files
-        return _indexed("none", served)
+        return "none", served
     version = _added(dataset, store, how) if served is not None and _fits(dataset, served, how) else None
-    change: Change = "added" if version is not None else "built"
-    if version is None:
-        version = build_index(
-            dataset, store, how.options, scratch=how.scratch, progress=how.progress, threads=how.threads
-        )
-    elif _segments_of_a_bucket(version) > how.max_segments:
-        version = compact(store, scratch=how.scratch, progress=how.progress, threads=how.threads)
-    sweep(store)
-    return _indexed(change, version)
+    if version is not None:
+        return "added", version
+    return "built", build_index(
+        dataset, store, how.options, scratch=how.scratch, progress=how.progress, threads=how.threads
+    )
 
 
 def served_version(store: ObjectStore) -> IndexVersion | None:

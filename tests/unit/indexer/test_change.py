@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from pairmill.dataset.reader import Dataset
 from pairmill.errors import ConfigurationError, CorruptObjectError, PairmillError, RetriableError
 from pairmill.store.directory import DirectoryStore
+from pairmill_index.add import add_samples
 from pairmill_index.layout import version_key
 from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
@@ -79,6 +81,20 @@ def test_additions_are_merged_when_there_are_too_many(made: VectorDataset) -> No
     made.publish()
     assert bring_up_to_date(store, few).change == "added"
     assert rows(made) == 400
+
+
+def test_h1_additions_are_merged_after_a_death_between_addition_and_merge(made: VectorDataset) -> None:
+    store, scratch = DirectoryStore(made.folder), made.folder.parent / "s"
+    bring_up_to_date(store, how(made))
+    for _ in range(2):
+        made.add(100)
+        add_samples(made.publish(), store, scratch=scratch)  # and then the indexer dies
+    few = How(options=BuildOptions(min_recall=0.5), scratch=scratch, max_segments=2)
+    assert bring_up_to_date(store, few).change == "none"
+    served = served_version(store)
+    assert served is not None
+    assert max(Counter(one.bucket for one in served.segments).values()) <= 2
+    assert rows(made) == 500
 
 
 def test_h1_a_damaged_file_of_the_index_is_healed_by_a_build(made: VectorDataset) -> None:
