@@ -38,18 +38,18 @@ class PendingSegment:
         """`made_from` is all that its content follows from."""
         digest = hashlib.sha256(msgspec.json.encode((bucket, *made_from))).hexdigest()[:16]
         self._store = store
-        self._bucket = bucket
-        self._key = f"{PENDING}{bucket}-{digest}.json"
-        self._name = f"{bucket}-{digest}-{secrets.token_hex(4)}"  # U4: never used again
+        self._same = f"{bucket}-{digest}-"
+        self._name = f"{self._same}{secrets.token_hex(4)}"  # U4: never used again
+        self._key = f"{PENDING}{self._name}.json"  # of its own: two who build the same lose no note
 
     def finished(self) -> Pending | None:
-        """Returns the segment if it was finished before; removes what is left of one that was not."""
-        found = _read(self._store, self._key)
-        if found is None:
-            return None
-        if found.is_finished and _is_whole(self._store, found.segment):
-            return found
-        discard(self._store, self._key)
+        """Returns the segment if it was finished before; removes what is left of those that were not."""
+        for listed in list(self._store.list(f"{PENDING}{self._same}")):
+            found = _read(self._store, listed.key)
+            if found is not None and found.is_finished and _is_whole(self._store, found.segment):
+                self._key = listed.key
+                return found
+            discard(self._store, listed.key)
         return None
 
     def put(self, segment: Segment, files: list[Path]) -> Segment:

@@ -15,9 +15,10 @@ from pairmill.store.port import ObjectInfo
 from pairmill_index.add import add_samples
 from pairmill_index.build import build_index
 from pairmill_index.check import check_index
-from pairmill_index.manifest import IndexVersion
+from pairmill_index.manifest import IndexVersion, Segment
 from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
+from pairmill_index.pending import PendingSegment, pending_notes
 from pairmill_index.publish import current_of
 from pairmill_index.remove import remove_samples
 from pairmill_index.sweep import sweep
@@ -92,6 +93,31 @@ def test_g8_a_removal_while_files_are_looked_at_is_not_overwritten(
     assert version.removed is not None
     with open_index(store, tmp_path / "open") as index:
         assert all((one.find(world.ids[:5]) == -1).all() for one in index.segments)
+
+
+def test_h1_of_two_who_write_the_same_segment_every_file_stays_known(tmp_path: Path) -> None:
+    """A file that no note and no version names would stay for ever."""
+    (tmp_path / "store").mkdir()
+    files = [tmp_path / "rows.arrow", tmp_path / "ids.npy"]
+    for path in files:
+        path.write_bytes(b"what an index holds")
+    empty = Segment(segment_id="", bucket="en", rows=1, files=(), indices=())
+    plain = DirectoryStore(tmp_path / "store")
+    other = PendingSegment(plain, "en", ("the same",))
+    published: list[Segment] = []
+
+    def build_the_same() -> None:
+        assert other.finished() is None
+        published.append(other.put(empty, files))
+
+    store = BusyStore(tmp_path / "store", build_the_same, before_write=2)  # between the two files
+    PendingSegment(store, "en", ("the same",)).put(empty, files)
+    other.forget()
+    known = {note.segment_id for _, note in pending_notes(plain) if note is not None}
+    known |= {one.segment_id for one in published}
+    stored = {one.key.split("/")[2] for one in plain.list("index/segments/")}
+    assert len(stored) == 2
+    assert stored <= known
 
 
 def taken_down(folder: Path, world: VectorDataset, tmp_path: Path) -> IndexVersion:
