@@ -13,10 +13,15 @@ from pairmill.dataset.reader import Dataset
 from pairmill.store.directory import DirectoryStore
 from pairmill_index.build import build_index
 from pairmill_index.options import BuildOptions
+from pairmill_protos.explorer.v1.subset_service_pb2 import ExportState
 from tests.fakes.stored_dataset import Shape, make_stored_dataset
 from tests.fakes.subset_desks import OpenedDesk, opened_desk
 
 Rows = list[dict[str, Any]]
+
+COMPLETE = ExportState.EXPORT_STATE_COMPLETE
+ALL: dict[str, Any] = {"filters": {"verdicts": ["kept"]}, "seed": 3}
+"""A recipe of all that was kept."""
 
 
 @pytest.fixture(scope="session")

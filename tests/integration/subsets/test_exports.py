@@ -1,13 +1,11 @@
-"""Exports that are killed, cancelled, asked for twice, or meet damage and removals."""
+"""Exports that are killed, asked for twice, or meet damage and removals."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
 import signal
-import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from pairmill.clock import SystemClock
 from pairmill.dataset.reader import Dataset
-from pairmill.errors import RetriableError
 from pairmill.idarrays import words_of_bytes
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectInfo
 from pairmill_explorer.errors import BadRequestError, NotFoundError
-from pairmill_explorer.subsets.exports.job import End, EndRecord, JobShelf
+from pairmill_explorer.subsets.exports.job import JobShelf
 from pairmill_explorer.subsets.exports.layout import JOBS, parts_folder
 from pairmill_explorer.subsets.exports.manifest import read_subset
 from pairmill_explorer.subsets.metrics import ExportMetrics
@@ -40,10 +37,7 @@ from tests.fakes.failing_store import FailingStore
 from tests.fakes.processes import Child, wait_until
 from tests.fakes.stored_dataset import add_version
 from tests.fakes.subset_desks import OpenedDesk, opened_desk
-from tests.integration.subsets.conftest import Rows
-
-COMPLETE = ExportState.EXPORT_STATE_COMPLETE
-ALL: dict[str, Any] = {"filters": {"verdicts": ["kept"]}, "seed": 3}
+from tests.integration.subsets.conftest import ALL, COMPLETE, Rows
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -107,108 +101,6 @@ def test_g1_an_export_that_is_killed_is_gone_on_with(stored: Path, tmp_path: Pat
     assert not list(stored.glob(f"{JOBS}{export.export_id}/parts/*.json"))
 
 
-def test_an_explorer_that_starts_anew_goes_on_with_what_was_asked_for(stored: Path, tmp_path: Path) -> None:
-    with opened_desk(stored, tmp_path / "s", starts=False) as opened:
-        opened.save(**ALL)
-        asked = [opened.start(form) for form in ("URLS", "IDS")]
-        assert {export.state for export in asked} == {ExportState.EXPORT_STATE_QUEUED}
-    with opened_desk(stored, tmp_path / "s") as opened:
-        assert [opened.ended(export).state for export in asked] == [COMPLETE] * 2
-
-
-def test_a_cancelled_export_leaves_nothing_and_may_be_asked_for_again(
-    opened: OpenedDesk, stored: Path
-) -> None:
-    opened.save(**ALL)
-    export = opened.export("WEBDATASET")
-    cancelled = opened.desk.cancel_export(CancelExportRequest(export_id=export.export_id)).export
-    assert cancelled.state == ExportState.EXPORT_STATE_CANCELLED
-    assert not [path for path in (stored / export.folder).rglob("*") if path.is_file()]
-    assert opened.export("WEBDATASET").state == COMPLETE
-
-
-def test_an_export_that_is_at_work_is_cancelled_and_removed(stored: Path, tmp_path: Path) -> None:
-    held, go_on = threading.Event(), threading.Event()
-
-    class Holding(FailingStore):
-        def put_file(self, key: str, path: Path) -> ObjectInfo:
-            if key.endswith("00002.tar"):
-                held.set()
-                go_on.wait(60)
-            return super().put_file(key, path)
-
-    ends: list[EndRecord] = []
-    store = Holding(DirectoryStore(stored), fails="", times=0)
-    with opened_desk(store, tmp_path / "s", ended=ends.append) as opened:
-        opened.save(**ALL)
-        export = opened.start("WEBDATASET")
-        assert held.wait(60)
-        cancelled = opened.desk.cancel_export(CancelExportRequest(export_id=export.export_id)).export
-        assert cancelled.state == ExportState.EXPORT_STATE_CANCELLED
-        with pytest.raises(RetriableError):
-            opened.start("WEBDATASET")
-        go_on.set()
-        wait_until(lambda: opened.line.open_count == 0 and bool(ends))
-        assert [end.state for end in ends] == [End.CANCELLED]
-        assert not [path for path in (stored / export.folder).rglob("*") if path.is_file()]
-        assert not list(stored.glob(f"{JOBS}{export.export_id}/parts/*.json"))
-        assert opened.export("WEBDATASET").state == COMPLETE
-
-
-def test_an_export_is_not_started_while_what_was_cancelled_of_it_is_removed(
-    stored: Path, tmp_path: Path
-) -> None:
-    held, go_on, refused = threading.Event(), threading.Event(), list[bool]()
-
-    class Asking(FailingStore):
-        """Asks for the export again at the moment that the line notes its cancel."""
-
-        def put_file(self, key: str, path: Path) -> ObjectInfo:
-            if key.endswith("00002.tar") and not go_on.is_set():
-                held.set()
-                go_on.wait(60)
-            return super().put_file(key, path)
-
-        def put(self, key: str, data: bytes) -> ObjectInfo:
-            if go_on.is_set() and b"cancelled" in data and not refused:
-                try:
-                    opened.start("WEBDATASET")
-                except RetriableError:
-                    refused.append(True)
-                else:
-                    refused.append(False)
-            return super().put(key, data)
-
-    store = Asking(DirectoryStore(stored), fails="", times=0)
-    with opened_desk(store, tmp_path / "s") as opened:
-        opened.save(**ALL)
-        export = opened.start("WEBDATASET")
-        assert held.wait(60)
-        opened.desk.cancel_export(CancelExportRequest(export_id=export.export_id))
-        go_on.set()
-        wait_until(lambda: bool(refused) and opened.line.open_count == 0)
-        assert refused == [True]
-        assert opened.export("WEBDATASET").state == COMPLETE
-
-
-def test_an_export_that_waits_is_cancelled_at_once(stored: Path, tmp_path: Path) -> None:
-    with opened_desk(stored, tmp_path / "s", starts=False) as opened:
-        opened.save(**ALL)
-        export = opened.start("URLS")
-        opened.desk.cancel_export(CancelExportRequest(export_id=export.export_id))
-        assert opened.line.standing("dataset", export.export_id) is None
-    with opened_desk(stored, tmp_path / "s") as opened:
-        assert opened.ended(export).state == ExportState.EXPORT_STATE_CANCELLED
-
-
-def test_g2_a_store_that_is_full_for_a_while_costs_time_only(stored: Path, tmp_path: Path) -> None:
-    store = FailingStore(DirectoryStore(stored), fails="/00001.tar", times=2)
-    with opened_desk(store, tmp_path / "s", delays=(0.01, 0.01, 0.01)) as opened:
-        opened.save(**ALL)
-        assert opened.export("WEBDATASET").state == COMPLETE
-    assert store.times_left == 0
-
-
 def test_a_part_whose_file_is_gone_is_written_again(stored: Path, tmp_path: Path) -> None:
     """Noted parts of which one lost a file and one was cut short."""
     store = FailingStore(DirectoryStore(stored), fails="/00003.tar", times=1)
@@ -252,17 +144,6 @@ def test_an_export_whose_files_are_removed_at_work_is_not_complete_without_them(
     assert (stored / export.folder / "data" / "00000.parquet").is_file()
 
 
-def test_g2_a_store_that_stays_full_ends_the_export_with_its_reason(stored: Path, tmp_path: Path) -> None:
-    store = FailingStore(DirectoryStore(stored), fails="/00001.tar", times=9)
-    with opened_desk(store, tmp_path / "s", delays=(0.01,)) as opened:
-        opened.save(**ALL)
-        export = opened.export("WEBDATASET")
-        assert export.state == ExportState.EXPORT_STATE_FAILED
-        assert "no space" in export.error
-        store.times_left = 0
-        assert opened.export("WEBDATASET").state == COMPLETE
-
-
 def test_g4_a_damaged_sample_is_left_out_and_named(opened: OpenedDesk, stored: Path) -> None:
     opened.save(filters={"safe_mode": "SAFE_MODE_SHOW"})
     tar = sorted((stored / "shards").glob("*.tar"))[0]
@@ -280,25 +161,6 @@ def test_g4_a_damaged_sample_is_left_out_and_named(opened: OpenedDesk, stored: P
     assert manifest.counts.corrupt == len(manifest.corrupt_ids)
     assert damaged not in held
     assert len(held) == manifest.counts.written == whole.samples_done - len(manifest.corrupt_ids)
-
-
-def test_an_export_that_is_asked_for_again_the_moment_it_failed_is_carried_out(
-    stored: Path, tmp_path: Path
-) -> None:
-    store = FailingStore(DirectoryStore(stored), fails="/00001.tar", times=1)
-    ends: list[End] = []
-
-    def ask_again(end: EndRecord) -> None:
-        """Is told before the export has left the line."""
-        ends.append(end.state)
-        if end.state is End.FAILED:
-            opened.start("WEBDATASET")
-
-    with opened_desk(store, tmp_path / "s", ended=ask_again) as opened:
-        opened.save(**ALL)
-        opened.start("WEBDATASET")
-        wait_until(lambda: len(ends) == 2)
-    assert ends == [End.FAILED, End.COMPLETE]
 
 
 def test_a_shard_that_is_gone_ends_the_export_with_its_name(opened: OpenedDesk, stored: Path) -> None:

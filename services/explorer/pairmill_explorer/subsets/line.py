@@ -37,6 +37,7 @@ DELAYS: Final = (1.0, 5.0, 20.0, 60.0, 120.0)
 
 _LOOK_SECONDS: Final = 2.0
 _END_SECONDS: Final = 60.0
+_IDLE_SECONDS: Final = 30.0  # then datasets are looked for that came, or that were away
 
 
 class _StoppedError(Exception):
@@ -76,6 +77,7 @@ class ExportLine:
         self._takes_up = takes_up
         self._ended = ended
         self._took_up = False
+        self._taken_up: set[str] = set()
         self._datasets = datasets
         self._scratch = scratch
         self._clock = clock
@@ -151,10 +153,12 @@ class ExportLine:
             self._changed.wait(seconds)
 
     def _work(self) -> None:
-        if self._takes_up:
-            self._take_up()
-        self._took_up = True
-        while (entry := self._next()) is not None:
+        while not self._stop.is_set():
+            if self._takes_up:
+                self._take_up()
+            self._took_up = True
+            if (entry := self._next()) is None:
+                continue
             try:
                 self._carry_out(entry)
             except Exception as error:  # noqa: BLE001 - the thread's top: other exports go on
@@ -164,22 +168,26 @@ class ExportLine:
                 self._let_go(entry)
 
     def _take_up(self) -> None:
-        """Queues what no explorer completed, the oldest first."""
+        """Queues what no explorer completed, the oldest first; of each dataset once, when it can be read."""
         for served in self._datasets:
+            if served.name in self._taken_up:
+                continue
             try:
                 shelf = JobShelf(served.store)
                 jobs = [job for job in shelf.all() if shelf.end(job.export_id) is None]
             except PairmillError as error:
                 _log.warning("exports_not_listed", dataset=served.name, error=str(error))
                 continue
+            self._taken_up.add(served.name)
             for job in sorted(jobs, key=lambda job: job.started_at):
                 self.submit(served, job)
 
     def _next(self) -> _Entry | None:
+        """Returns the oldest export, None if none came for some time or the line ends."""
         with self._changed:
-            while not self._entries and not self._stop.is_set():
-                self._changed.wait()
-            if self._stop.is_set():
+            if not self._entries and not self._stop.is_set():
+                self._changed.wait(_IDLE_SECONDS)
+            if not self._entries or self._stop.is_set():
                 return None
             entry = next(iter(self._entries.values()))
             entry.running = True
