@@ -35,7 +35,6 @@ LONGEST_WAIT_SECONDS: Final = 86_400.0
 FIRST_LOOK_SECONDS: Final = 2.0
 LONGEST_LOOK_SECONDS: Final = 300.0
 _DOUBLINGS: Final = 20
-_CANCELLED: Final = "cancelled"
 
 
 class Datasets(Protocol):
@@ -174,6 +173,6 @@ def _grown(first: float, times: int, longest: float) -> float:
 def is_wanted(entry: JobEntry, partitions: Collection[int]) -> bool:
     """Whether a job has left a dataset whose index is not known to be there."""
     ended = entry.ended
-    if ended is None or entry.indexed or ended.state == _CANCELLED:
+    if ended is None or entry.indexed:
         return False
     return entry.admitted.ledger_partition in partitions

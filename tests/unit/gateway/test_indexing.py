@@ -163,13 +163,16 @@ def test_a_gateway_that_starts_anew_goes_on_asking(place: Place) -> None:
     assert heir.waiting == [1]
 
 
-def test_a_cancelled_job_gets_no_index(place: Place) -> None:
+@pytest.mark.parametrize("files", [(), (EMBEDDINGS,)], ids=["a-job", "a-repair"])
+def test_of_a_cancelled_job_what_its_base_left_is_indexed(place: Place, files: tuple[FileEntry, ...]) -> None:
+    """A job that was cancelled keeps nothing, a repair the rows of its base."""
     bus = MemoryBus()
     create_topics(bus, 2)
     cancelled = replace(place, bus=bus)
+    cancelled.finish(JOB, *files, state="cancelled")
     cancelled.announce(state="cancelled")
-    Asking(cancelled).after(LONG)
-    assert tasks(bus) == noted(bus) == []
+    Asking(cancelled)
+    assert (len(tasks(bus)), len(noted(bus))) == ((1, 0) if files else (0, 1))
 
 
 @pytest.mark.parametrize("what", ["replaced", "deleted", "empty"])
