@@ -46,18 +46,21 @@ def remove_samples(
     return version
 
 
-def ids_of_urls(store: ObjectStore, urls: Sequence[str], *, scratch: Path) -> Words:
-    """Returns the ids of all samples of the index whose image has one of these addresses."""
+def ids_of_urls(store: ObjectStore, urls: Sequence[str], *, scratch: Path) -> dict[str, Words]:
+    """Returns, for each of these addresses, the ids of all samples of the index whose image has it."""
     base = read_version(store, current_of(store))
-    wanted = pa.array(list(urls), pa.string())
-    found = [np.empty((0, 2), dtype=np.uint64)]
+    wanted = list(dict.fromkeys(urls))
+    found = {url: [np.empty((0, 2), dtype=np.uint64)] for url in wanted}
     with workplace(scratch) as folder:
         files = LocalFiles(store, folder)
         for segment in base.segments:
             old = OldSegment(segment=segment, files=files, dimensions=base.dimensions)
-            matches = pc.is_in(old.table()["url"], value_set=wanted)
-            found.append(np.array(old.ids()[np.flatnonzero(matches.to_numpy())]))
-    return united(*found)
+            places = pc.index_in(old.table()["url"], value_set=pa.array(wanted, pa.string()))
+            rows = np.flatnonzero(places.is_valid().to_numpy())
+            ids, numbers = np.array(old.ids()[rows]), places.drop_null().to_numpy()
+            for number in np.unique(numbers):
+                found[wanted[number]].append(ids[numbers == number])
+    return {url: united(*ids) for url, ids in found.items()}
 
 
 def _removed_rows(base: IndexVersion, files: LocalFiles, removed: Words) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,8 +148,10 @@ def remove(
         if ids is None and not url:
             raise ConfigurationError("--ids: name a file of ids, or addresses with --url")
         wanted = [_ids_of_file(ids)] if ids is not None else []
-        wanted += [ids_of_urls(opened.store, url, scratch=opened.scratch)] if url else []
-        found = united(*wanted)
+        by_url = ids_of_urls(opened.store, url, scratch=opened.scratch) if url else {}
+        for unknown in [one for one, own in by_url.items() if not len(own)]:
+            sys.stderr.write(f"pairmill: --url: no sample of the index has the address {unknown}\n")
+        found = united(*wanted, *by_url.values())
         if not len(found):
             raise ConfigurationError("--url: no sample of the index has such an address")
         version = remove_samples(opened.store, found, scratch=opened.scratch)
