@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 
 import pytest
 
+from pairmill.errors import NoSpaceError
 from pairmill.store.directory import DirectoryStore
 from pairmill_explorer.subsets.exports.sink import HashingFile, WritesInPlace, put_file
 from tests.fakes.store import MemoryStore
@@ -42,6 +44,15 @@ def test_g1_a_write_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
         put_file(store, EXPORT, "data/00000.bin", 3, breaks)
     assert store.stat(KEY) is None
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_g2_a_disk_that_is_full_is_named_as_such_wherever_the_file_goes(tmp_path: Path) -> None:
+    def fills(file: HashingFile) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    for store in (DirectoryStore(tmp_path), MemoryStore()):
+        with pytest.raises(NoSpaceError):
+            put_file(store, EXPORT, "data/00000.bin", 3, fills)
 
 
 def test_a_file_that_is_written_again_is_replaced_whole(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pairmill.store.disk import disk_errors
 from pairmill.store.port import ObjectInfo, ObjectStore
 from pairmill_explorer.subsets.exports.job import WrittenFile
 from pairmill_explorer.subsets.exports.layout import folder
@@ -77,7 +78,7 @@ def put_file(
     else:
         with tempfile.TemporaryDirectory(prefix="pairmill-export-") as scratch:
             path = Path(scratch) / "object"
-            with path.open("wb") as file:
+            with disk_errors("TMPDIR"), path.open("wb") as file:
                 written(file)
             info = store.put_file(key, path)
     return WrittenFile(path=name, rows=rows, bytes=info.size_bytes, sha256=info.sha256.hex())
