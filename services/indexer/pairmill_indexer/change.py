@@ -64,9 +64,18 @@ def bring_up_to_date(store: ObjectStore, how: How) -> Indexed:
     """
     change, version = _up_to_date(store, how)
     if _segments_of_a_bucket(version) > how.max_segments:  # also where the one who added was killed before
-        version = compact(store, scratch=how.scratch, progress=how.progress, threads=how.threads)
+        version = _merged(store, version, how)
     sweep(store)  # a change that was killed after its publication left old files
     return _indexed(change, version)
+
+
+def _merged(store: ObjectStore, version: IndexVersion, how: How) -> IndexVersion:
+    """Returns a version's merger, or itself where that would find too little: it is up to date as it is."""
+    try:
+        return compact(store, scratch=how.scratch, progress=how.progress, threads=how.threads)
+    except IndexRefusedError as error:
+        log.warning("merge_refused", error=str(error))
+        return version
 
 
 def _up_to_date(store: ObjectStore, how: How) -> tuple[Change, IndexVersion]:

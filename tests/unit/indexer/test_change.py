@@ -97,6 +97,24 @@ def test_h1_additions_are_merged_after_a_death_between_addition_and_merge(made: 
     assert rows(made) == 500
 
 
+def test_a_merger_that_would_find_too_little_leaves_the_addition_served(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    made = VectorDataset(tmp_path / "d", dimensions=8, shard_rows=11_000, buckets=("en",))
+    store = DirectoryStore(made.folder)
+    strict = How(
+        options=BuildOptions(min_recall=1.0, latency_ms=0.001), scratch=tmp_path / "s", max_segments=1
+    )
+    for change in ("built", "added"):
+        made.add(11_000)  # both are searched exactly, together they would not be
+        made.publish()
+        assert bring_up_to_date(store, strict).change == change
+    served = served_version(store)
+    assert served is not None
+    assert len(served.segments) == 2
+    assert served.dataset_version == Dataset.open(made.folder).manifest.version
+    assert rows(made) == 22_000
+
+
 def test_h1_a_damaged_file_of_the_index_is_healed_by_a_build(made: VectorDataset) -> None:
     store = DirectoryStore(made.folder)
     bring_up_to_date(store, how(made))
