@@ -101,11 +101,9 @@ class ExpectedUnits:
         """Returns the ids of all open units, in the order in which they became expected."""
         return list(self._open)
 
-    def open_after(self, order: int) -> Iterator[tuple[int, str, Stage.ValueType]]:
-        """Yields order, id and stage of the open units behind a place in that order, ascending."""
-        return (
-            (unit.order, unit_id, unit.stage) for unit_id, unit in self._open.items() if unit.order > order
-        )
+    def open_in_order(self) -> Iterator[tuple[int, str, Stage.ValueType]]:
+        """Yields order, id and stage of the open units, in the order in which they became expected."""
+        return ((unit.order, unit_id, unit.stage) for unit_id, unit in self._open.items())
 
     def is_closed(self, unit_id: str) -> bool:
         """Returns whether a unit was expected and is closed."""

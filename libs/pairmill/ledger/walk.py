@@ -179,13 +179,13 @@ class Walk:
         """Returns the ids of all open units, in the order in which they became expected."""
         return self._units.open_ids()
 
-    def open_after(self, order: int = -1) -> Iterator[tuple[int, str, Stage.ValueType]]:
-        """Yields the open units behind a place in the order in which units became expected.
+    def open_in_order(self) -> Iterator[tuple[int, str, Stage.ValueType]]:
+        """Yields the open units in the order in which units became expected.
 
         Each with its place there, which is the same for whoever walks this ledger, whatever has closed
         meanwhile; then id and stage.
         """
-        return self._units.open_after(order)
+        return self._units.open_in_order()
 
     def open_task(self, unit_id: str) -> UnitTask | None:
         """Returns the task of a unit if it is open."""

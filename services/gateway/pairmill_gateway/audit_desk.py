@@ -234,7 +234,7 @@ def _stage(stage: Stage.ValueType, counts: list[Count]) -> FunnelStage:
 
 def _open_ids(follower: JobFollower, stage: Stage.ValueType) -> Iterator[tuple[Place, str]]:
     """Yields the open units of a stage; no task is parsed: there may be a hundred thousand of them."""
-    for order, unit_id, at in follower.walk.open_after():
+    for order, unit_id, at in follower.walk.open_in_order():
         if stage in (Stage.STAGE_UNSPECIFIED, at):
             yield (order,), unit_id
 
