@@ -1,7 +1,8 @@
 """Publishing a version: its files first, then its manifest, `index/current.json` last.
 
-Until the last write the version before serves, whatever dies. Of two who publish at once on a store without
-locks the later one wins; the other's version stays whole, and its files go like those of any old one.
+Until the last write the version before serves, whatever dies. Of two who publish within one moment on a store
+without locks (between the look at `current.json` and its replacement) the later one wins; nothing names the
+other's version any more, and no sweep finds its files.
 """
 
 from __future__ import annotations
