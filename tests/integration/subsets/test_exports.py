@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
@@ -121,6 +122,27 @@ def test_a_part_whose_file_is_gone_is_written_again(stored: Path, tmp_path: Path
     assert {file.path: file.sha256 for file in manifest.files} == {
         path: hashlib.sha256(data).hexdigest() for path, data in written.items()
     }
+
+
+def test_a_part_that_holds_other_rows_than_it_is_to_hold_is_written_again(
+    stored: Path, tmp_path: Path
+) -> None:
+    """As where a query's edge fell elsewhere on the machine that wrote it: part 1 stands as part 0."""
+    store = FailingStore(DirectoryStore(stored), fails="/00003.tar", times=1)
+    with opened_desk(store, tmp_path / "s") as opened:
+        opened.save(**ALL)
+        failed, shelf = opened.export("WEBDATASET", size=100), JobShelf(store)
+        tars = [stored / failed.folder / "data" / f"0000{number}.tar" for number in (0, 1)]
+        noted, wanted = shelf.parts(failed.export_id), tars[0].read_bytes()
+        tar, *beside = noted[1].files
+        moved = msgspec.structs.replace(tar, path=tar.path.replace("00001", "00000"))
+        shelf.note_part(failed.export_id, msgspec.structs.replace(noted[1], number=0, files=(moved, *beside)))
+        store.put_file(failed.folder + moved.path, tars[1])
+        store.put(failed.folder + "data/00099.tar", b"a part behind the last one of now")
+        export = opened.export("WEBDATASET", size=100)
+        assert export.state == COMPLETE, export.error
+    assert tars[0].read_bytes() == wanted
+    assert not (stored / export.folder / "data" / "00099.tar").exists()
 
 
 def test_an_export_whose_files_are_removed_at_work_is_not_complete_without_them(

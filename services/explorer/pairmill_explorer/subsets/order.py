@@ -37,6 +37,15 @@ class Places:
         return Places(self.segment[start:stop], self.row[start:stop])
 
 
+def ids_of(segments: Sequence[SegmentRows], places: Places) -> Words:
+    """Returns the ids of rows in their order, `(n, 2) uint64`."""
+    ids = np.empty((len(places), 2), dtype=np.uint64)
+    for number in np.unique(places.segment):
+        here = places.segment == number
+        ids[here] = ids_at(segments[number], places.row[here])
+    return ids
+
+
 def by_id(number: int, rows: Positions, ids: Words) -> Keys:
     """Orders by id."""
     return np.ascontiguousarray(ids[:, 0])

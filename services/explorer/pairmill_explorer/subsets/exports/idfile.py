@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from pairmill.idarrays import Words, find
 from pairmill_explorer.subsets.exports.sink import HashingFile
-from pairmill_explorer.subsets.order import by_id, in_order
-from pairmill_explorer.subsets.segments import Flags, SegmentRows, ids_at
+from pairmill_explorer.subsets.order import by_id, ids_of, in_order
+from pairmill_explorer.subsets.segments import Flags, SegmentRows
 
 IDS: Final = np.dtype("<u8,<u8")
 
@@ -28,10 +28,7 @@ def write_ids(
     """Writes the ids of chosen rows, ascending, but for those of `without`: `count` are left."""
     file.write(_header(count))
     for window in in_order(segments, chosen, by_id):
-        ids = np.empty((len(window), 2), dtype=np.uint64)
-        for number in np.unique(window.segment):
-            here = window.segment == number
-            ids[here] = ids_at(segments[number], window.row[here])
+        ids = ids_of(segments, window)
         if len(without):
             ids = ids[find(without, ids) < 0]
         file.write(np.ascontiguousarray(ids, dtype="<u8").tobytes())

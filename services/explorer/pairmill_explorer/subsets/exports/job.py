@@ -74,6 +74,7 @@ class PartRecord(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[WrittenFile, ...]
     corrupt: tuple[str, ...] = ()  # samples left out because their stored bytes are damaged
     seconds: float = 0.0  # that it took
+    chosen: str = ""  # SHA-256 of the ids of its rows in their order, those left out included
 
     @property
     def bytes(self) -> int:

@@ -6,6 +6,7 @@ again: parts that stand are passed over, all others get the bytes that they woul
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,7 +50,7 @@ from pairmill_explorer.subsets.exports.sink import put_file
 from pairmill_explorer.subsets.exports.urls import UrlWriter
 from pairmill_explorer.subsets.exports.webdataset import WebDatasetWriter
 from pairmill_explorer.subsets.exports.writers import PartWriter, Target
-from pairmill_explorer.subsets.order import Places, in_parts
+from pairmill_explorer.subsets.order import Places, ids_of, in_parts
 from pairmill_explorer.subsets.recipe import Checked
 from pairmill_explorer.subsets.segments import Flags, ids_at, runs
 from pairmill_index.opened import OpenIndex
@@ -125,10 +126,18 @@ class Work:
         self._refuse_what_was_removed(shelf, chosen)
         manifest = self._manifest(cut, chosen, parts, ids)
         self.check()
-        if gone := _gone(manifest.files, shelf.files_there(self.job.export_id)):
+        there = shelf.files_there(self.job.export_id)
+        if gone := _gone(manifest.files, there):
             raise RetriableError(f"{gone[0]} was removed meanwhile; try again")
+        self._remove_others(manifest, there)
         self.store.put(layout.manifest_key(self.job.export_id), encoded(manifest))
         return manifest, sum(part.seconds for part in standing.values())
+
+    def _remove_others(self, manifest: SubsetManifest, there: Mapping[str, int]) -> None:
+        """Removes files of parts that the export has no more; a manifest may be there of who was first."""
+        folder, manifest_key = layout.folder(self.job.export_id), layout.manifest_key(self.job.export_id)
+        others = {folder + path for path in there.keys() - {file.path for file in manifest.files}}
+        self.store.delete_all(sorted(others - {manifest_key}))
 
     def _standing(self, shelf: JobShelf) -> dict[int, PartRecord]:
         """Returns the parts that are noted and whose files are there."""
@@ -151,14 +160,33 @@ class Work:
             advance=self.meter.advance,
         )
         with closing(make(target, chosen)) as writer:
-            return _in_turn(writer, self.job.shard_samples, standing, self._noted(shelf, writer))
+            stands = self._stands(standing)
+            return _in_turn(writer, self.job.shard_samples, stands, self._noted(shelf, writer))
+
+    def _stands(self, standing: dict[int, PartRecord]) -> Callable[[int, Places], PartRecord | None]:
+        """Returns what finds the part that stands for some rows.
+
+        Scores of a query may differ in their last digits from machine to machine, and rows at its edge with
+        them: then the parts behind hold other rows than they are to hold now.
+        """
+
+        def found(number: int, places: Places) -> PartRecord | None:
+            part = standing.get(number)
+            return part if part is not None and part.chosen == self._chosen(places) else None
+
+        return found
+
+    def _chosen(self, places: Places) -> str:
+        ids = np.ascontiguousarray(ids_of(self.snapshot.index.segments, places), dtype="<u8")
+        return hashlib.sha256(ids.tobytes()).hexdigest()
 
     def _noted(self, shelf: JobShelf, writer: PartWriter) -> Callable[[int, Places], PartRecord]:
         def write(number: int, places: Places) -> PartRecord:
             self.check()
             started = self.clock.monotonic()
             part = writer.write(number, places)
-            part = msgspec.structs.replace(part, seconds=self.clock.monotonic() - started)
+            seconds = self.clock.monotonic() - started
+            part = msgspec.structs.replace(part, seconds=seconds, chosen=self._chosen(places))
             self.check()  # what was cancelled meanwhile is not noted
             shelf.note_part(self.job.export_id, part)
             return part
@@ -217,7 +245,7 @@ class Work:
 def _in_turn(
     writer: PartWriter,
     size: int,
-    standing: dict[int, PartRecord],
+    stands: Callable[[int, Places], PartRecord | None],
     write: Callable[[int, Places], PartRecord],
 ) -> list[PartRecord]:
     """Returns all parts in order, those that stand and those that were written now, a few at once."""
@@ -226,8 +254,8 @@ def _in_turn(
     with ThreadPoolExecutor(writer.at_once, thread_name_prefix="export-part") as pool:
         try:
             for number, places in enumerate(in_parts(writer.places(), size)):
-                if number in standing:
-                    parts.append(standing[number])
+                if (part := stands(number, places)) is not None:
+                    parts.append(part)
                     continue
                 waiting.append(pool.submit(write, number, places))
                 if len(waiting) > writer.at_once:
