@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -57,6 +58,7 @@ class Workers:
 
     def submit(self, answer: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
         """Gives a call to a thread; raises RESOURCE_EXHAUSTED where too many wait already."""
+        work: list[Callable[[], Answer]] = [partial(contextvars.copy_context().run, answer, *arguments)]
         with self._lock:
             if self._given >= self._most:
                 self._refused += 1
@@ -67,14 +69,15 @@ class Workers:
                 )
             self._given += 1
         try:
-            future = self._pool.submit(contextvars.copy_context().run, answer, *arguments)
+            future = self._pool.submit(lambda: work[0]())
         except RuntimeError as error:  # the pool has ended
-            self._done()
+            self._done(work)
             raise RefusedError(grpc.StatusCode.UNAVAILABLE, "the server stops; call again") from error
-        future.add_done_callback(lambda _: self._done())
+        future.add_done_callback(lambda _: self._done(work))
         return future
 
-    def _done(self) -> None:
+    def _done(self, work: list[Callable[[], Answer]]) -> None:
+        work.clear()  # what was cancelled stays in the pool's queue until a thread gets there, without it
         with self._lock:
             self._given -= 1
 
