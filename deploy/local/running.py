@@ -17,6 +17,8 @@ from typing import Final
 import psutil
 
 _POLL_SECONDS: Final = 0.02
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_STARTTIME: Final = 19  # place among what follows the name in /proc/<pid>/stat, see proc(5)
 _KILL_SECONDS: Final = 30.0  # a process that waits for a disk takes its time
 _LEASH: Final = ("setpriv", "--pdeathsig", "KILL", "--")
 
@@ -26,7 +28,7 @@ class Running:
 
     def __init__(self, pid: int, started: float, child: subprocess.Popen[bytes] | None = None) -> None:
         self.pid = pid
-        self.started = started  # as the kernel counts it
+        self.started = started  # seconds after the machine's start
         self._child = child  # where it is ours, so that its end is noticed
 
     @property
@@ -35,8 +37,8 @@ class Running:
         if self._child is not None:
             return self._child.poll() is None
         try:
-            process = psutil.Process(self.pid)
-            return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
+            is_it = start_of(self.pid) == self.started
+            return is_it and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
@@ -81,7 +83,7 @@ class Running:
     def _is_another(self) -> bool:
         """Whether the number belongs to a process that came later."""
         try:
-            return psutil.Process(self.pid).create_time() != self.started
+            return start_of(self.pid) != self.started
         except psutil.NoSuchProcess:
             return False
 
@@ -122,6 +124,18 @@ def _start(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], log: Pat
 
 def _started(pid: int) -> float:
     try:
-        return psutil.Process(pid).create_time()
+        return start_of(pid)
     except psutil.NoSuchProcess:
         return 0.0
+
+
+def start_of(pid: int) -> float:
+    """Returns when a process was started, in seconds after the machine's start; raises NoSuchProcess.
+
+    Not as a time of day: the kernel makes that of the same number, and it moves when the clock is set.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+    return int(stat.rpartition(")")[2].split()[_STARTTIME]) / _TICKS

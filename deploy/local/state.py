@@ -18,7 +18,7 @@ class Member:
 
     name: str
     pid: int
-    started: float  # as the kernel counts it, so that a later process of this number is not meant
+    started: float  # seconds after the machine's start, so that a later process of this number is not meant
     address: str  # host:port that clients use; of a stage, its admin port
     ready_url: str  # answers 200 while it serves; empty for one that has no such page
     log: str

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+import psutil
+
 from deploy.local.prometheus import PrometheusServer
 from deploy.local.service import ServiceProcess
 from pairmill.config import read_config
@@ -59,7 +61,8 @@ def test_prometheus_counts_what_the_ledger_counts_and_answers_what_a_dashboard_a
 def is_of(prometheus: PrometheusServer, process: ServiceProcess) -> bool:
     """Whether what Prometheus holds of a service is of the process that runs now, not of one before it."""
     started = value(prometheus, f'process_start_time_seconds{{instance="{process.address}"}}')
-    return started is not None and abs(started - process.running.started) < _CLOCK_SECONDS
+    expected = psutil.boot_time() + process.running.started
+    return started is not None and abs(started - expected) < _CLOCK_SECONDS
 
 
 def counted(prometheus: PrometheusServer) -> Counts:

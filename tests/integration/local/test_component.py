@@ -112,6 +112,11 @@ def test_a_process_known_by_number_and_start_can_be_ended_by_another(server: Sma
     assert not server.alive
 
 
+def test_a_process_is_known_by_what_no_setting_of_the_clock_moves(server: SmallServer) -> None:
+    since_start = float(Path("/proc/uptime").read_text().split()[0])
+    assert 0.0 < server.running.started <= since_start
+
+
 def test_a_later_process_of_the_same_number_is_left_alone(server: SmallServer) -> None:
     earlier = Running(server.pid, server.running.started - 60.0)
     assert not earlier.alive
