@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -23,6 +23,8 @@ from pairmill_index.progress import Progress as BuildProgress
 from pairmill_standalone.cli.exits import answer, complain, errors_as_exits, say, say_json
 from pairmill_standalone.cli.options import Json, Place
 from pairmill_standalone.cli.places import opened_place
+
+_LISTEN: Final = "http.listen:"
 
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any free one.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address, open nothing.")]
@@ -74,7 +76,7 @@ def explore(
             _show(check, found, as_json=as_json)
             answer(bool(found))
             return
-        with _port_named(port), explored(asked, port) as running:
+        with _port_named(), explored(asked, port) as running:
             address = f"http://127.0.0.1:{running.port}/"
             say_json({"address": address}) if as_json else say(f"{place} is at {address}, Ctrl-C ends it")
             sys.stdout.flush()
@@ -85,14 +87,15 @@ def explore(
 
 
 @contextmanager
-def _port_named(port: int) -> Iterator[None]:
-    """Names the option where its port is taken."""
+def _port_named() -> Iterator[None]:
+    """Names the option where its port cannot be had."""
     try:
         yield
     except ConfigurationError as error:
-        if not str(error).startswith("http.listen:"):
+        reason = str(error)
+        if not reason.startswith(_LISTEN):
             raise
-        raise ConfigurationError(f"--port: {port} is taken; choose another, or 0 for any free one") from error
+        raise ConfigurationError(f"--port:{reason.removeprefix(_LISTEN)}, or 0 for any free one") from error
 
 
 def _name(place: str) -> str:
