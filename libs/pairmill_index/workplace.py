@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from pairmill.store.temporary import hold, left_behind
+
 _PREFIX: Final = "index-"
 
 
@@ -17,20 +20,22 @@ _PREFIX: Final = "index-"
 def workplace(scratch: Path) -> Iterator[Path]:
     """Gives a new folder in `scratch`, which is made if absent, and removes it with all that is in it."""
     scratch.mkdir(parents=True, exist_ok=True)
-    for left in scratch.glob(f"{_PREFIX}*-*"):
-        if not _is_alive(left.name.removeprefix(_PREFIX).partition("-")[0]):
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=scratch) as folder:
-        yield Path(folder)
-
-
-def _is_alive(owner: str) -> bool:
-    if not owner.isdigit():
-        return True  # not ours
+    for folder in scratch.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), left_behind(folder) as is_left:
+            if is_left:
+                shutil.rmtree(folder, ignore_errors=True)
+    made, handle = _new_folder(scratch)
     try:
-        os.kill(int(owner), 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        os.close(handle)
+
+
+def _new_folder(scratch: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=scratch))
+        handle = os.open(folder, os.O_RDONLY)
+        if hold(handle, folder):
+            return folder, handle
+        os.close(handle)

@@ -3,8 +3,8 @@
 An object is written to a temporary file, its checksum to `.checksums/<key>`, and only then renamed
 into place, each step synced. So an object that is there has its checksum, and a kill leaves at most a
 checksum without an object, which means absent. While an object is replaced by other bytes, both
-checksums stand in its file, so that a kill leaves the old or the new one, readable. Temporary files
-carry the process id; those of dead processes are swept when a store is opened.
+checksums stand in its file, so that a kill leaves the old or the new one, readable. Temporary files of
+dead processes are swept when a store is opened.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from pairmill.errors import CorruptObjectError, ObjectMissingError, RetriableErr
 from pairmill.store.disk import disk_errors
 from pairmill.store.keys import TEMPORARY, check_key, check_prefix
 from pairmill.store.port import ObjectInfo
+from pairmill.store.temporary import sweep, writing_beside
 
 _CHECKSUMS: Final = ".checksums"
 _BLOCK: Final = 1 << 20
@@ -38,7 +38,7 @@ class DirectoryStore:
         self._checksums = self._root / _CHECKSUMS
         with disk_errors("--out"):
             self._checksums.mkdir(parents=True, exist_ok=True)
-        self._sweep()
+        sweep(self._root)
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -99,17 +99,18 @@ class DirectoryStore:
     def fetch(self, key: str, path: Path, *, sha256: bytes | None = None) -> ObjectInfo:
         """Writes an object to a file, verified; the file is whole or absent."""
         digest, size = hashlib.sha256(), 0
-        partial = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}")
-        try:
-            with self._reading(key) as source, disk_errors("scratch"), partial.open("wb") as target:
-                while block := source.read(_BLOCK):
-                    digest.update(block)
-                    size += len(block)
-                    target.write(block)
+        with (
+            self._reading(key) as source,
+            disk_errors("scratch"),
+            writing_beside(path) as (target, partial),
+        ):
+            while block := source.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+                target.write(block)
+            target.flush()
             self._verify(key, digest.digest(), sha256)
             partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
         return ObjectInfo(key=key, size_bytes=size, sha256=digest.digest())
 
     def stat(self, key: str) -> ObjectInfo | None:
@@ -156,7 +157,7 @@ class DirectoryStore:
 
     def abandon_uploads(self, is_own: Callable[[str], bool]) -> int:
         """Removes temporary files of dead processes, whichever keys they were for; returns how many."""
-        return self._sweep()
+        return sweep(self._root)
 
     def ping(self) -> None:
         """Raises RetriableError if the folder is away."""
@@ -174,15 +175,10 @@ class DirectoryStore:
     def _writing(self, key: str) -> Iterator[tuple[BinaryIO, Path]]:
         path = self._path(key)
         self.ping()  # a folder that is away is not to be made anew on the disk below it
-        temporary = _temporary_beside(path)
-        try:
-            with disk_errors("--out"):
-                _make_folder(path.parent)
-                with temporary.open("wb") as file:
-                    yield file, temporary
-        finally:
-            with contextlib.suppress(OSError):  # swept later
-                temporary.unlink()
+        with disk_errors("--out"):
+            _make_folder(path.parent)
+            with writing_beside(path) as written:
+                yield written
 
     def _publish(self, key: str, file: BinaryIO, temporary: Path, size: int, digest: bytes) -> ObjectInfo:
         file.flush()
@@ -241,34 +237,6 @@ class DirectoryStore:
         if found not in self._stored_checksums(key) or (wanted is not None and found != wanted):
             raise CorruptObjectError(f"object {key} does not have the checksum it was written with")
 
-    def _sweep(self) -> int:
-        swept = 0
-        for where, _, names in os.walk(self._root):
-            for name in names:
-                if name.startswith(TEMPORARY) and not _is_alive(name.removeprefix(TEMPORARY)):
-                    with contextlib.suppress(OSError):
-                        (Path(where) / name).unlink()
-                        swept += 1
-        return swept
-
-
-def _temporary_beside(path: Path) -> Path:
-    return path.parent / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
-
-
-def _is_alive(owned: str) -> bool:
-    """Whether the process that wrote `<pid>-<random>` lives."""
-    owner = owned.partition("-")[0]
-    if not owner.isdigit():
-        return False
-    try:
-        os.kill(int(owner), 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
 
 def _make_folder(folder: Path) -> None:
     """Makes a folder and those above it, each durable in the one above."""
@@ -280,15 +248,11 @@ def _make_folder(folder: Path) -> None:
 
 def _write_whole(path: Path, *checksums: bytes) -> None:
     """Replaces a file of checksums, durably."""
-    temporary = _temporary_beside(path)
-    try:
-        with temporary.open("w") as file:
-            file.write("\n".join(checksum.hex() for checksum in checksums))
-            file.flush()
-            os.fsync(file.fileno())
+    with writing_beside(path) as (file, temporary):
+        file.write("\n".join(checksum.hex() for checksum in checksums).encode())
+        file.flush()
+        os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

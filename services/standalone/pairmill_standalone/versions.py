@@ -16,6 +16,7 @@ from pairmill.dataset.retriable import RETRIABLE_REASONS
 from pairmill.errors import ConfigurationError
 from pairmill.ledger.follower import loader
 from pairmill.store.factory import open_store
+from pairmill.store.temporary import writing_beside
 from pairmill_gateway.new_versions import NewVersion, admit_derived, repair_of
 from pairmill_standalone.workspace import Workspace
 
@@ -73,9 +74,10 @@ def _share(source: Path, target: Path) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}"[:250])
     try:
-        os.link(source, temporary)
+        os.link(source, target)
     except OSError:  # another file system, or one without links
-        shutil.copyfile(source, temporary)
-    temporary.replace(target)
+        with writing_beside(target) as (file, temporary), source.open("rb") as copied:
+            shutil.copyfileobj(copied, file)
+            file.flush()
+            temporary.replace(target)

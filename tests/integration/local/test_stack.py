@@ -85,15 +85,19 @@ def test_a_service_that_dies_is_seen_and_nothing_is_left_in_the_end(
     processes = _processes(layout)
     planner = next(member for member in members if member.name == "planner-0")
     os.kill(planner.pid, signal.SIGKILL)
-    wait_until(lambda: main([folder, "status"]) == 1)
-    shown = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
-    assert ["planner-0", "ended"] in shown
+    wait_until(lambda: _condition(layout, "planner-0") == "ended")
+    assert main([folder, "status"]) == 1
+    assert ["planner-0", "ended"] in [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
     assert main([folder, "down"]) == 0
     wait_until(lambda: not any(_alive(process) for process in processes))
     assert all(is_free(int(member.address.rpartition(":")[2])) for member in members)
     assert sorted(path.name for path in layout.root.iterdir()) == ["lock", "logs"]
     assert {f"{member.name}.log" for member in members} <= {path.name for path in layout.logs.iterdir()}
     assert not any(answers(member.ready_url) for member in members if member.ready_url)
+
+
+def _condition(layout: Layout, name: str) -> str:
+    return next(condition for member, condition in look(layout) if member.name == name)
 
 
 def _seen_up(prometheus: str) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from pairmill.errors import ConfigurationError, CorruptObjectError, NoSpaceError, RetriableError
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.factory import open_store
-from tests.fakes.processes import Child, wait_until
+from tests.fakes.processes import Child, has_ended, wait_until
 
 CHILD = "tests.fakes.child"
 
@@ -74,6 +75,19 @@ def test_files_that_are_being_written_are_not_listed_and_not_swept(tmp_path: Pat
         assert not any(".tmp-" in info.key for info in store.list(""))
         wait_until(lambda: len(child.lines) > 3)
         assert child.running, "its files were left alone"
+
+
+def test_what_a_killed_writer_left_is_swept_before_its_parent_asks_how_it_ended(tmp_path: Path) -> None:
+    """Its process id is still taken then, by a process that runs no more."""
+    left: list[Path] = []
+    while not left:
+        with Child(CHILD, "store", tmp_path / "out", "w", "9000000", "put") as child:
+            wait_until(lambda: bool(temporaries(tmp_path)))
+            child.signal(signal.SIGKILL)
+            wait_until(lambda: has_ended(child.pid))
+            left = temporaries(tmp_path)
+            DirectoryStore(tmp_path / "out")
+            assert temporaries(tmp_path) == []
 
 
 def test_a17_a_full_disk_leaves_no_truncated_object(small_disk: Path) -> None:
