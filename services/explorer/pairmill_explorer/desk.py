@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pairmill.clock import Clock
 from pairmill_explorer.caching import Counted
 from pairmill_explorer.datasets.details import details_of, found_ids
-from pairmill_explorer.datasets.dropped import DroppedRows, Position, checked_reason
+from pairmill_explorer.datasets.dropped import FORM, DroppedRows, Position, checked_reason
 from pairmill_explorer.datasets.overview import info_of
 from pairmill_explorer.datasets.parquet import ParquetRows
 from pairmill_explorer.datasets.registry import Datasets
 from pairmill_explorer.datasets.reports import file_report
-from pairmill_explorer.datasets.served import ServedDataset
+from pairmill_explorer.datasets.served import ReadManifest, ServedDataset
 from pairmill_explorer.images.thumbnails import Thumbnails
 from pairmill_explorer.search.cursors import Origin, cursor_at, position_of, query_digest
 from pairmill_explorer.search.facets import Facets
@@ -97,13 +97,14 @@ class SearchDesk:
         """Returns candidates that became no sample; a page may be short although more follow."""
         served = self.datasets.get(request.dataset)
         size = page_size(request.page_size if request.HasField("page_size") else None, DEFAULT_PAGE)
+        manifest, reason = served.manifest(), checked_reason(request.reason)
         origin = Origin(
             query=query_digest(request, "cursor", "page_size"),
-            version=served.manifest().dataset.manifest.version,
+            version=manifest.dataset.manifest.version,
         )
-        start = Position.parse(position_of(request.cursor, origin))
-        rows = self._dropped_of(served)
-        dropped, behind = rows.page(checked_reason(request.reason), start, size)
+        start = Position.parse(position_of(request.cursor, origin, FORM))
+        rows = self._dropped_of(served, manifest)
+        dropped, behind = rows.page(reason, start, size)
         after = "" if behind is None else str(behind)
         return messages.ListDroppedResponse(
             dropped=dropped, next_cursor=cursor_at(after, origin), counts=rows.counts
@@ -129,8 +130,7 @@ class SearchDesk:
         with self.datasets.get(dataset).use() as snapshot:
             return self._parts.thumbnails.image(snapshot, sample_id, max_side, safe_mode)
 
-    def _dropped_of(self, served: ServedDataset) -> DroppedRows:
-        manifest = served.manifest()
+    def _dropped_of(self, served: ServedDataset, manifest: ReadManifest) -> DroppedRows:
         stamp, rows = self._dropped.get(served.name, ("", None))
         if rows is None or stamp != manifest.stamp:
             rows = DroppedRows(manifest.dataset, served.store, self._files)

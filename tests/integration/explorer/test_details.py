@@ -13,9 +13,11 @@ import pytest
 from pairmill.dataset import roles
 from pairmill.dataset.reader import Dataset
 from pairmill.reasons import outcome_name, reason_name
+from pairmill_explorer.datasets.dropped import FORM
 from pairmill_explorer.desk import SearchDesk
 from pairmill_explorer.errors import BadRequestError, NotFoundError, RequestError, TooLargeError
 from pairmill_explorer.open import Explorer
+from pairmill_explorer.search.cursors import Origin, cursor_at, query_digest
 from pairmill_protos.explorer.v1.search_pb2 import Filters, SafeMode
 from pairmill_protos.explorer.v1.search_service_pb2 import (
     GetFunnelRequest,
@@ -149,6 +151,23 @@ def test_a_reason_that_there_is_not_is_refused_h2(desk: SearchDesk) -> None:
     with pytest.raises(BadRequestError) as caught:
         desk.list_dropped(ListDroppedRequest(reason="because"))
     assert caught.value.field == "reason"
+
+
+@pytest.mark.parametrize(
+    "position", ["x.y", "-1.0", "0.-1", "7", f"0.{9 * 10**30}", "0." + "9" * 18, "9" * 9 + ".0"]
+)
+def test_a_position_made_up_is_refused_or_goes_on_behind_it_h2(desk: SearchDesk, position: str) -> None:
+    version = desk.datasets.get("").manifest().dataset.manifest.version
+    request = ListDroppedRequest()
+    origin = Origin(query=query_digest(request, "cursor", "page_size"), version=version)
+    request.cursor = cursor_at(position, origin)
+    if FORM.fullmatch(position):
+        whole = {one.sample_id for one in desk.list_dropped(ListDroppedRequest()).dropped}
+        assert {one.sample_id for one in desk.list_dropped(request).dropped} <= whole
+        return
+    with pytest.raises(BadRequestError) as caught:
+        desk.list_dropped(request)
+    assert caught.value.field == "cursor"
 
 
 def test_a_dataset_says_what_it_is(desk: SearchDesk, folder: Path) -> None:

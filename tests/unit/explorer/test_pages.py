@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pairmill_explorer.datasets.served import Snapshot
-from pairmill_explorer.errors import BadRequestError
+from pairmill_explorer.errors import BadRequestError, RequestError
 from pairmill_explorer.search.collapse import Alike, Looks
+from pairmill_explorer.search.cursors import Origin, cursor_at, query_digest
 from pairmill_explorer.search.found import Found
 from pairmill_explorer.search.masks import mask_cache
 from pairmill_explorer.search.ranking import MAX_DEPTH, STAGES, Ranking
@@ -131,6 +133,52 @@ def test_a_cursor_of_another_request_or_made_up_is_refused(snapshot: Snapshot) -
         assert caught.value.field == "cursor"
     with pytest.raises(BadRequestError, match="another request"):
         searcher.search(snapshot, SearchRequest(page_size=5, cursor=cursor))
+
+
+@pytest.mark.parametrize("by_query", [True, False], ids=["query", "listing"])
+@pytest.mark.parametrize(
+    "position", ["x", "-5", "1_0", "٣", "9" * 30, "0" * 31, "0" * 33, "g" * 32, " 7", "7\n7"], ids=ascii
+)
+def test_a_cursor_made_up_with_its_check_is_refused_h2(
+    snapshot: Snapshot, world: IndexWorld, position: str, *, by_query: bool
+) -> None:
+    parts = [QueryPart(sample_id=world.ids()[0])] if by_query else []
+    request = SearchRequest(parts=parts, filters=SHOW, page_size=5)
+    origin = Origin(query=query_digest(request, "cursor", "page_size"), version=snapshot.index.version)
+    request.cursor = cursor_at(position, origin)
+    with pytest.raises(BadRequestError, match="pass on the next_cursor") as caught:
+        new_searcher().search(snapshot, request)
+    assert caught.value.field == "cursor"
+
+
+def test_a_cursor_behind_the_last_result_gives_nothing(snapshot: Snapshot, world: IndexWorld) -> None:
+    request = SearchRequest(parts=[QueryPart(sample_id=world.ids()[0])], filters=SHOW, page_size=5)
+    origin = Origin(query=query_digest(request, "cursor", "page_size"), version=snapshot.index.version)
+    request.cursor = cursor_at("9" * 9, origin)
+    answer = new_searcher().search(snapshot, request)
+    assert (list(answer.hits), answer.next_cursor) == ([], "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"parts": [QueryPart(sample_id="0" * 32), QueryPart(sample_id="x")]}, "parts[1].sample_id"),
+        ({"parts": [QueryPart(text="a"), QueryPart(image=b"x", weight=float("nan"))]}, "parts[1].weight"),
+        ({"parts": [QueryPart(sample_id="0" * 32)]}, "parts[0].sample_id"),
+        ({"parts": [QueryPart(text="no model is at hand")]}, "parts[0].text"),
+        ({"modality": 7}, "modality"),
+        ({"collapse": Collapse(cosine=2)}, "collapse.cosine"),
+    ],
+    ids=["no-id", "weight", "unknown-id", "no-model", "modality", "collapse"],
+)
+def test_a_query_that_is_refused_has_no_filters_evaluated_h2(
+    snapshot: Snapshot, changes: dict[str, Any], field: str
+) -> None:
+    searcher = new_searcher()
+    with pytest.raises(RequestError) as caught:
+        searcher.search(snapshot, SearchRequest(filters=Filters(text_contains="a"), **changes))
+    assert caught.value.field == field
+    assert searcher.caches["filters"].misses == 0
 
 
 def test_a_cursor_may_be_used_with_another_page_size(snapshot: Snapshot) -> None:

@@ -7,6 +7,7 @@ request: then it is short, and goes on behind its cursor.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,8 @@ from pairmill_protos.common.v1.outcome_pb2 import Count, Reason
 from pairmill_protos.explorer.v1.search_service_pb2 import Dropped
 
 MOST_FILES: Final = 64  # read for one page
+FORM: Final = re.compile(r"[0-9]{1,9}\.[0-9]{1,18}")
+"""What positions look like in cursors."""
 _ENDS: Final = (FAILED, DEAD_LETTER, CANCELLED)
 _UNKNOWN_REASON: Final = "reason_"
 
@@ -61,7 +64,7 @@ class Position:
 
     @classmethod
     def parse(cls, text: str) -> Position:
-        """Returns the position that a cursor holds; the start for none."""
+        """Returns the position of FORM that a cursor holds; the start for none."""
         file, _, row = text.partition(".")
         return cls(int(file or 0), int(row or 0))
 

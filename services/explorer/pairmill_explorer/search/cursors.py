@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,14 @@ from pairmill_explorer.errors import BadRequestError
 
 _CHECK_BYTES: Final = 8
 _SEPARATOR: Final = "\n"
+_NONE: Final = "is none; pass on the next_cursor of the page before"
 _FIELD: Final = "cursor"
+_MOST_CHARACTERS: Final = 400
+
+RANK: Final = re.compile(r"[0-9]{1,9}")
+"""A position among a query's results."""
+ID: Final = re.compile(r"[0-9a-f]{32}")
+"""The last sample before a position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,17 @@ def cursor_at(position: str, origin: Origin) -> str:
     return base64.urlsafe_b64encode(_check(text) + text).decode().rstrip("=")
 
 
-def position_of(cursor: str, origin: Origin) -> str:
-    """Returns where a cursor stands, empty without one; raises BadRequestError for one from elsewhere."""
+def position_of(cursor: str, origin: Origin, form: re.Pattern[str]) -> str:
+    """Returns where a cursor stands, empty without one.
+
+    Raises BadRequestError for one from elsewhere, and for one made up whose position is not of the form that
+    the list's positions have.
+    """
     if not cursor:
         return ""
     query, version, position = _opened(cursor)
+    if not form.fullmatch(position):
+        raise BadRequestError(_FIELD, _NONE)
     if query != origin.query[:16]:
         raise BadRequestError(_FIELD, "belongs to another request; pass on the next_cursor of the same one")
     if version != origin.version[:16]:
@@ -56,16 +70,18 @@ def position_of(cursor: str, origin: Origin) -> str:
 
 
 def _opened(cursor: str) -> tuple[str, str, str]:
+    if len(cursor) > _MOST_CHARACTERS:
+        raise BadRequestError(_FIELD, _NONE)
     try:
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         if not hmac.compare_digest(data[:_CHECK_BYTES], _check(data[_CHECK_BYTES:])):
             raise ValueError("its check does not match")
         query, version, position = data[_CHECK_BYTES:].decode().split(_SEPARATOR)
     except (binascii.Error, ValueError) as error:
-        raise BadRequestError(_FIELD, "is none; pass on the next_cursor of the page before") from error
+        raise BadRequestError(_FIELD, _NONE) from error
     return query, version, position
 
 
 def _check(data: bytes) -> bytes:
-    """Not a secret: it tells slips of the hand, and every explorer knows it."""
+    """Not a secret: it tells slips of the hand, and every explorer knows it. Who wants to can make one up."""
     return hashlib.blake2b(data, digest_size=_CHECK_BYTES, person=b"pairmill-list").digest()

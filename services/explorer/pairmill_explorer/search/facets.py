@@ -62,8 +62,7 @@ class Facets:
         most = page_size(
             request.values if request.HasField("values") else None, _DEFAULT_VALUES, "values", _MOST_VALUES
         )
-        conditions = conditions_of(request.filters, snapshot.rules)
-        chosen = self._selections(snapshot, request, conditions)
+        chosen = self._selections(snapshot, request)
         edges = self._fixed_for(snapshot).edges
         ranges = [field for field in RANGES if field in fields]
         return GetFacetsResponse(
@@ -74,17 +73,16 @@ class Facets:
             total=sum(int(np.count_nonzero(segment.alive)) for segment in snapshot.index.segments),
         )
 
-    def _selections(
-        self, snapshot: Snapshot, request: GetFacetsRequest, conditions: Conditions
-    ) -> Sequence[Selection]:
-        """Returns the rows of each segment that count."""
+    def _selections(self, snapshot: Snapshot, request: GetFacetsRequest) -> Sequence[Selection]:
+        """Returns the rows of each segment that count; a request is checked before any is looked at."""
         depth = page_size(
             request.depth if request.HasField("depth") else None, _DEFAULT_DEPTH, "depth", MAX_DEPTH
         )
-        met = self._searcher.met(snapshot, conditions)
+        modality, conditions = modality_of(request.modality), conditions_of(request.filters, snapshot.rules)
         if not request.parts:
-            return [compact(one.flags) for one in met]
-        query = self._searcher.query(snapshot, request.parts, modality_of(request.modality))
+            return [compact(one.flags) for one in self._searcher.met(snapshot, conditions)]
+        query = self._searcher.query(snapshot, request.parts, modality)
+        met = self._searcher.met(snapshot, conditions)
         found = self._searcher.ranked(snapshot, query, met, depth, Ranking(Alike()))
         return _by_segment(found, len(met))
 

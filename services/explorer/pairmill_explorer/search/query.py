@@ -10,7 +10,7 @@ from typing import Final, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pairmill.idarrays import words_of_bytes
+from pairmill.idarrays import Words, words_of_bytes
 from pairmill.ids import ID_BYTES, from_hex
 from pairmill_explorer.errors import BadRequestError, NotFoundError, TooLargeError
 from pairmill_explorer.ports import NotEmbeddableError, QueryEncoder
@@ -67,15 +67,20 @@ def query_vector(
 
 def sample_row(index: OpenIndex, sample_id: str, field: str) -> tuple[int, int]:
     """Returns the segment's place and the row of a sample; raises BadRequestError or NotFoundError."""
-    try:
-        wanted = words_of_bytes(from_hex(sample_id), ID_BYTES)
-    except ValueError as error:
-        raise BadRequestError(field, f"{sample_id[:80]!r} is no id; 32 hex digits are wanted") from error
+    wanted = sample_words(sample_id, field)
     for place, segment in enumerate(index.segments):
         row = int(segment.find(wanted)[0])
         if row >= 0:
             return place, row
     raise NotFoundError(field, f"{sample_id} is not in the index")
+
+
+def sample_words(sample_id: str, field: str) -> Words:
+    """Returns a sample's id, `(1, 2)`; raises BadRequestError for what is none."""
+    try:
+        return words_of_bytes(from_hex(sample_id), ID_BYTES)
+    except ValueError as error:
+        raise BadRequestError(field, f"{sample_id[:80]!r} is no id; 32 hex digits are wanted") from error
 
 
 def _check_part(part: QueryPart, field: str, dimensions: int) -> None:
@@ -91,7 +96,7 @@ def _check_part(part: QueryPart, field: str, dimensions: int) -> None:
         case "vector":
             _check_vector(part.vector.values, f"{field}.vector", dimensions)
         case "sample_id":
-            pass
+            sample_words(part.sample_id, f"{field}.sample_id")
         case _:
             raise BadRequestError(field, "is empty; give a text, an image, a vector or a sample's id")
 

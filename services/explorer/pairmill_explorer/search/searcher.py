@@ -11,9 +11,9 @@ from typing import Final
 from pairmill_explorer.caching import ByteCache, Counted
 from pairmill_explorer.datasets.served import Snapshot
 from pairmill_explorer.errors import BadRequestError
-from pairmill_explorer.search.collapse import alike_of, looks_of
+from pairmill_explorer.search.collapse import Alike, alike_of, looks_of
 from pairmill_explorer.search.conditions import Conditions, conditions_of
-from pairmill_explorer.search.cursors import Origin, cursor_at, position_of, query_digest
+from pairmill_explorer.search.cursors import ID, RANK, Origin, cursor_at, position_of, query_digest
 from pairmill_explorer.search.found import Found, nearest
 from pairmill_explorer.search.listing import list_after
 from pairmill_explorer.search.masks import MaskCache, Masks, Met
@@ -59,6 +59,17 @@ class _Page:
     size: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a request asks for, checked as far as that goes without a model and without reading rows."""
+
+    page: _Page
+    origin: Origin
+    conditions: Conditions
+    modality: Modality
+    rule: Alike
+
+
 class Searcher:
     """Answers searches in any snapshot. Thread-safe."""
 
@@ -82,22 +93,21 @@ class Searcher:
     def search(self, snapshot: Snapshot, request: SearchRequest) -> SearchResponse:
         """Returns a page; raises RequestError naming what is wrong with the request."""
         watch = Stopwatch()
-        size = page_size(request.page_size if request.HasField("page_size") else None, DEFAULT_PAGE)
-        origin = Origin(query=query_digest(request, "cursor", "page_size"), version=snapshot.index.version)
-        page = _Page(position=position_of(request.cursor, origin), size=size)
+        asked = _asked(snapshot, request)
+        remembered = self._remembered(snapshot, request, asked, watch) if request.parts else None
         with watch.part("filter"):
-            met = self.met(snapshot, conditions_of(request.filters, snapshot.rules))
+            met = self.met(snapshot, asked.conditions)
             matching = sum(one.count for one in met)
-        if request.parts:
-            found, after = self._query_page(snapshot, request, met, page, watch)
-        else:
-            with watch.part("search"):
-                found, after = _list_page(snapshot, [one.flags for one in met], page)
+        with watch.part("search"):
+            if remembered is None:
+                found, after = _list_page(snapshot, [one.flags for one in met], asked.page)
+            else:
+                found, after = self._query_page(snapshot, remembered, met, asked)
         with watch.part("rows"):
             hits = hits_of(snapshot.index, found, snapshot.rules)
         return SearchResponse(
             hits=hits,
-            next_cursor=cursor_at(after, origin),
+            next_cursor=cursor_at(after, asked.origin),
             matching=matching,
             took=watch.took(),
             index_version=snapshot.index.version,
@@ -142,29 +152,25 @@ class Searcher:
         look = partial(looks_of, snapshot.index, modality=query.modality, rule=ranking.rule)
         return ranking.upto(min(count, MAX_DEPTH), search, look)
 
+    def _remembered(
+        self, snapshot: Snapshot, request: SearchRequest, asked: _Asked, watch: Stopwatch
+    ) -> _Remembered:
+        """Returns a query with what was found for it so far; what cannot be embedded is refused here."""
+        found = self._results.get(_results_key(snapshot, asked))
+        if found is not None:
+            return found
+        with watch.part("encode"):
+            vector = query_vector(request.parts, asked.modality, snapshot.index, snapshot.encoder)
+        return _Remembered(query=Query(modality=asked.modality, vector=vector), ranking=Ranking(asked.rule))
+
     def _query_page(
-        self,
-        snapshot: Snapshot,
-        request: SearchRequest,
-        met: Sequence[Met],
-        page: _Page,
-        watch: Stopwatch,
+        self, snapshot: Snapshot, remembered: _Remembered, met: Sequence[Met], asked: _Asked
     ) -> tuple[Found, str]:
         """Returns a page of a query's results and the position behind it."""
-        rule = alike_of(request.collapse)
-        digest = query_digest(request, "cursor", "page_size")
-        # A dataset's rules may change before its index does.
-        key = (snapshot.name, snapshot.index.version, snapshot.rules, digest)
-        remembered = self._results.get(key)
-        if remembered is None:
-            with watch.part("encode"):
-                query = self.query(snapshot, request.parts, modality_of(request.modality))
-            remembered = _Remembered(query=query, ranking=Ranking(rule))
-        start = int(page.position or 0)
-        end = start + page.size
-        with watch.part("search"):
-            found = self.ranked(snapshot, remembered.query, met, end + 1, remembered.ranking)
-        self._results.put(key, remembered)
+        start = int(asked.page.position or 0)
+        end = start + asked.page.size
+        found = self.ranked(snapshot, remembered.query, met, end + 1, remembered.ranking)
+        self._results.put(_results_key(snapshot, asked), remembered)
         return found[start:end], str(end) if len(found) > end else ""
 
 
@@ -175,6 +181,25 @@ def page_size(given: int | None, default: int, field: str = "page_size", most: i
     if not 1 <= given <= most:
         raise BadRequestError(field, f"is {given:,}; 1 to {most:,} is wanted")
     return given
+
+
+def _asked(snapshot: Snapshot, request: SearchRequest) -> _Asked:
+    """Checks a request, all of it, before anything is worked out for it."""
+    size = page_size(request.page_size if request.HasField("page_size") else None, DEFAULT_PAGE)
+    origin = Origin(query=query_digest(request, "cursor", "page_size"), version=snapshot.index.version)
+    check_parts(request.parts, snapshot.index.manifest.dimensions)
+    return _Asked(
+        page=_Page(position=position_of(request.cursor, origin, RANK if request.parts else ID), size=size),
+        origin=origin,
+        conditions=conditions_of(request.filters, snapshot.rules),
+        modality=modality_of(request.modality),
+        rule=alike_of(request.collapse),
+    )
+
+
+def _results_key(snapshot: Snapshot, asked: _Asked) -> Hashable:
+    """Returns what tells results apart: a dataset's rules may change before its index does."""
+    return snapshot.name, snapshot.index.version, snapshot.rules, asked.origin.query
 
 
 def _list_page(snapshot: Snapshot, masks: Sequence[Flags], page: _Page) -> tuple[Found, str]:

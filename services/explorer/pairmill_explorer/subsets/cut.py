@@ -35,14 +35,13 @@ def cut_of(snapshot: Snapshot, checked: Checked, check: Callable[[], None] = lam
     `check` may raise to end the work. Raises BadRequestError or NotFoundError where its query cannot be made.
     """
     index, recipe = snapshot.index, checked.recipe
-    conditions = conditions_of(recipe.filters, snapshot.rules)
+    conditions, modality = conditions_of(recipe.filters, snapshot.rules), modality_of(recipe.modality)
+    with in_recipe():  # before any row is looked at
+        vector = query_vector(recipe.parts, modality, index, snapshot.encoder) if recipe.parts else None
     admitted: Sequence[Flags] = _admitted(snapshot, conditions, check)
     matching, rules = total(admitted), checked.rules
-    if not recipe.parts:
+    if vector is None:
         return Cut(matching, choose(index.segments, admitted, rules))
-    modality = modality_of(recipe.modality)
-    with in_recipe():
-        vector = query_vector(recipe.parts, modality, index, snapshot.encoder)
     scores = exact_scores(index.segments, admitted, modality, vector, check)
     if checked.compares_results:
         admitted = above(admitted, scores, rules.min_score)
