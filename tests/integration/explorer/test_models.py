@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from pairmill.errors import RetriableError
-from pairmill_explorer.encoding.shelf import ModelConfig, open_shelf
+from pairmill.store.directory import DirectoryStore
+from pairmill_explorer.encoding.shelf import ModelConfig, ModelTroubleError, open_shelf
 from pairmill_explorer.images.children import ImageChildren
+from pairmill_explorer.open import CoreConfig, open_explorer
 from pairmill_models.bundle import CARD_NAME, load_bundle
 from pairmill_models.tiny import bundle_path
 from pairmill_models.triton_settings import TritonConfig
+from pairmill_protos.explorer.v1.search_service_pb2 import ListDatasetsRequest, SearchRequest
 
 
 @pytest.fixture
@@ -55,8 +58,45 @@ def test_a_damaged_bundle_is_not_used(children: ImageChildren, tmp_path: Path) -
     digest = _other_bundle(tmp_path / "other")
     tower = tmp_path / "other" / "text.onnx"
     tower.write_bytes(tower.read_bytes()[:-1])
-    with closing(open_shelf(ModelConfig(bundles=(tmp_path / "other",)), children)) as shelf:
-        assert shelf.get(digest) is None
+    with (
+        closing(open_shelf(ModelConfig(bundles=(tmp_path / "other",)), children)) as shelf,
+        pytest.raises(ModelTroubleError, match=r"text\.onnx"),
+    ):
+        shelf.get(digest)
+
+
+def test_a_card_that_cannot_be_read_hides_no_other_bundle(children: ImageChildren, tmp_path: Path) -> None:
+    unreadable_bundle(tmp_path / "a")
+    digest = _other_bundle(tmp_path / "b")
+    with closing(open_shelf(ModelConfig(bundles=(tmp_path,)), children)) as shelf:
+        assert shelf.get(digest) is not None
+        with pytest.raises(ModelTroubleError, match=r"a/bundle\.json: Input/output error"):
+            shelf.get("0" * 64)
+
+
+def test_an_explorer_starts_with_a_card_that_cannot_be_read_and_says_so(folder: Path, tmp_path: Path) -> None:
+    unreadable_bundle(tmp_path / "bundles" / "mine")
+    config = CoreConfig(
+        scratch=tmp_path / "own",
+        poll_seconds=3600,
+        image_processes=1,
+        model=ModelConfig(bundles=(tmp_path / "bundles",)),
+    )
+    with open_explorer({"demo": DirectoryStore(folder)}, config) as explorer:
+        (info,) = explorer.search.list_datasets(ListDatasetsRequest()).datasets
+        assert not info.can_encode
+        assert "mine/bundle.json: Input/output error" in info.trouble
+        hits = explorer.search.search(SearchRequest(page_size=1)).hits
+        (tmp_path / "bundles" / "mine" / CARD_NAME).unlink()
+        explorer.datasets.refresh()
+        assert explorer.datasets.get("").trouble == ""
+        assert explorer.search.search(SearchRequest(page_size=1)).hits == hits
+
+
+def unreadable_bundle(folder: Path) -> None:
+    """Makes a folder with a card that is a file and gives no bytes, whoever reads it."""
+    folder.mkdir(parents=True)
+    (folder / CARD_NAME).symlink_to("/proc/self/mem")
 
 
 def _other_bundle(folder: Path) -> str:

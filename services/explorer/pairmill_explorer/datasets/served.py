@@ -74,9 +74,9 @@ class ServedDataset:
         clock: Clock,
         threads: int = 1,
     ) -> None:
-        """Opens nothing yet. `folder` is its own; `encoders` finds a model by its bundle's digest.
+        """Opens nothing yet. `folder` is its own; a search uses `threads` cores.
 
-        A search uses `threads` cores.
+        `encoders` finds a model by its bundle's digest; it raises RetriableError for one that it cannot use.
         """
         self.name = name
         self.store = store
@@ -127,7 +127,7 @@ class ServedDataset:
             try:
                 self._refresh_manifest()
                 self._refresh_index()
-            except PairmillError as error:
+            except (PairmillError, OSError) as error:  # OSError: of a folder that may not be read
                 self._say(str(error))
 
     def close(self) -> None:
@@ -143,8 +143,7 @@ class ServedDataset:
     def _refresh_index(self) -> None:
         current = current_of(self.store)
         if current.version == self._version:
-            self._find_encoder(self._encoder[0])
-            self._say("")
+            self._say(self._find_encoder(self._encoder[0]))
         elif not self._is_refused(current.version):
             self._take_over(current)
 
@@ -158,16 +157,25 @@ class ServedDataset:
                 version=current.version, until=self._clock.monotonic() + _REFUSED_SECONDS
             )
             raise
-        self._find_encoder(opened.manifest.bundle_digest)
+        trouble = self._find_encoder(opened.manifest.bundle_digest)
         self._index.replace(opened)
         self._version, self._refused = opened.version, None
-        self._say("")
+        self._say(trouble)
         log.info("index_opened", dataset=self.name, version=opened.version, rows=opened.manifest.rows)
 
-    def _find_encoder(self, digest: str) -> None:
-        """Looks for the model of a bundle, which may be put there at any time."""
-        if self._encoder[0] != digest or self._encoder[1] is None:
-            self._encoder = digest, self._encoders(digest)
+    def _find_encoder(self, digest: str) -> str:
+        """Looks for the model of a bundle, which may be put there at any time; returns what is wrong with it.
+
+        Without one the dataset is searched by vectors and samples alone.
+        """
+        if self._encoder[0] != digest:
+            self._encoder = digest, None
+        if self._encoder[1] is None:
+            try:
+                self._encoder = digest, self._encoders(digest)
+            except RetriableError as error:
+                return str(error)
+        return ""
 
     def _is_refused(self, version: str) -> bool:
         refused = self._refused

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import structlog
-
-from pairmill.errors import PairmillError
+from pairmill.errors import PairmillError, RetriableError
 from pairmill_explorer.encoding.encoder import BundleEncoder
 from pairmill_explorer.images.children import ImageChildren
 from pairmill_explorer.ports import QueryEncoder
@@ -20,8 +18,6 @@ from pairmill_models.embedder import Embedder
 from pairmill_models.onnx_embedder import OnnxEmbedder
 from pairmill_models.tiny import bundle_path
 from pairmill_models.triton_settings import TritonConfig
-
-log = structlog.get_logger(__name__)
 
 _PATIENCE_SECONDS: Final = 3.0
 _REQUEST_SECONDS: Final = 5.0
@@ -39,6 +35,10 @@ class ModelConfig:
             request_timeout_seconds=_REQUEST_SECONDS, patience_seconds=_PATIENCE_SECONDS
         )
     )
+
+
+class ModelTroubleError(RetriableError):
+    """A model that may be at hand cannot be used; says why."""
 
 
 class EncoderShelf:
@@ -60,7 +60,10 @@ class EncoderShelf:
         self._loaded: dict[str, QueryEncoder] = {}
 
     def get(self, digest: str) -> QueryEncoder | None:
-        """Returns the model of a bundle; None if it is not at hand or cannot be run, which is logged."""
+        """Returns the model of a bundle; None if it is not at hand.
+
+        Raises ModelTroubleError if it cannot be run, and where it may be the one whose card cannot be read.
+        """
         with self._lock:
             if digest not in self._loaded:
                 folder = self._find(digest)
@@ -70,8 +73,7 @@ class EncoderShelf:
                     bundle = load_bundle(folder, wanted_digest=digest)
                     self._loaded[digest] = BundleEncoder(bundle, self._open(bundle), self._images)
                 except PairmillError as error:
-                    log.warning("bundle_not_usable", folder=str(folder), error=str(error))
-                    return None
+                    raise ModelTroubleError(f"its model cannot be used: {error}") from error
             return self._loaded[digest]
 
     def close(self) -> None:
@@ -82,9 +84,19 @@ class EncoderShelf:
             self._loaded.clear()
 
     def _find(self, digest: str) -> Path | None:
-        for card in _cards(self._folders):
-            if hashlib.sha256(card.read_bytes()).hexdigest() == digest:
-                return card.parent
+        unread: list[OSError] = []
+        for folder in self._folders:
+            try:
+                for card in _cards(folder):
+                    if _digest_of(card, unread) == digest:
+                        return card.parent
+            except OSError as error:  # the folder itself
+                unread.append(error)
+        if unread:
+            why = "; ".join(f"{error.filename}: {error.strerror}" for error in unread)
+            raise ModelTroubleError(
+                f"its model is not among the bundles that can be read; these cannot: {why}"
+            )
         return None
 
 
@@ -102,11 +114,17 @@ def _embedder(config: ModelConfig, bundle: Bundle) -> Embedder:
     return TritonEmbedder(bundle, TritonClient(config.triton_target, config.triton), config.triton)
 
 
-def _cards(folders: Sequence[Path]) -> Iterator[Path]:
-    for folder in folders:
-        if folder.is_dir():
-            yield from (
-                path
-                for path in (folder / CARD_NAME, *sorted(folder.glob(f"*/{CARD_NAME}")))
-                if path.is_file()
-            )
+def _cards(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        for path in (folder / CARD_NAME, *sorted(folder.glob(f"*/{CARD_NAME}"))):
+            if path.is_file():
+                yield path
+
+
+def _digest_of(card: Path, unread: list[OSError]) -> str:
+    """Returns the digest of a card; of one that cannot be read none, and why it cannot is noted."""
+    try:
+        return hashlib.sha256(card.read_bytes()).hexdigest()
+    except OSError as error:
+        unread.append(OSError(error.errno, error.strerror, str(card)))
+        return ""
