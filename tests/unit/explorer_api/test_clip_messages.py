@@ -135,6 +135,19 @@ def test_a_rating_is_the_mean_direction_of_the_samples_that_have_it(world: Index
             assert not means[rating].any()
 
 
+def test_g8_removed_samples_are_in_no_mean(tmp_path: Path) -> None:
+    index = make_index(tmp_path, 200, buckets=("en",)).index
+    (segment,) = index.segments
+    scores, before = segment.table["aesthetic_score"].to_numpy(), rating_means(index)
+    fives = np.flatnonzero((scores >= 5) & (scores < 6))
+    assert len(fives) > 1
+    segment.alive[fives[1:]] = False
+    vector = segment.vectors(Modality.IMAGE)[fives[0]].astype(np.float32)
+    after = rating_means(index)
+    np.testing.assert_allclose(after[5], vector / np.linalg.norm(vector), atol=1e-5)
+    np.testing.assert_array_equal(after[6], before[6])
+
+
 def test_a_query_leant_to_a_rating_that_nobody_has_stays(world: IndexWorld) -> None:
     query = np.zeros(world.index.manifest.dimensions, dtype=np.float32)
     query[0] = 1.0

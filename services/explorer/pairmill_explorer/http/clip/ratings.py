@@ -41,9 +41,13 @@ class Ratings:
 
 
 def rating_means(index: OpenIndex) -> npt.NDArray[np.float32]:
-    """Returns the mean unit vector of each rating, `(10, dimensions)`; zeros where there is no sample."""
+    """Returns the mean unit vector of each rating, `(10, dimensions)`; zeros where there is no sample.
+
+    Removed samples are not among them (G8).
+    """
     sums = np.zeros((RATINGS, index.manifest.dimensions), dtype=np.float64)
-    for segment, rows in _spread(index.segments):
+    for segment, spread in _spread(index.segments):
+        rows = spread[segment.alive[spread]]
         scores = segment.table.column("aesthetic_score").take(rows).to_numpy(zero_copy_only=False)
         scores = scores.astype(np.float32)
         there = np.isfinite(scores)
