@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
+from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pairmill.rpc.refusals import InvalidRequestError, Violation
+from pairmill_explorer.http.clip.messages import KnnRequest, read_request
 from pairmill_explorer.http.transcoding import json_of, message_of, violation_of
 from pairmill_protos.explorer.v1.search_pb2 import Filters, QueryPart, Range, SafeMode, Vector
 from pairmill_protos.explorer.v1.search_service_pb2 import SearchRequest
 
+SIZE: Final = 24 * 2**20
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
@@ -48,6 +53,39 @@ def violations_in(body: bytes) -> tuple[Violation, ...]:
     except InvalidRequestError as error:
         return error.violations or (Violation(field="", description=""),)
     return ()
+
+
+@pytest.mark.parametrize("kind", ["message", "clip"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * SIZE,
+        b'{"a":' * (SIZE // 5),
+        b'{"parts":[' + b"[]," * (SIZE // 3),
+        b'{"parts":[' + b"{}," * (SIZE // 3),
+        b'{"filters":{"hosts":[' + b'"",' * (SIZE // 3),
+        b'{"embedding_input":[' + b"1," * (SIZE // 2) + b"1]}",
+    ],
+    ids=["deep lists", "deep objects", "lists", "objects", "texts", "numbers"],
+)
+def test_h2_a_body_that_would_unpack_into_very_much_is_refused_unread(body: bytes, kind: str) -> None:
+    tracemalloc.start()
+    started = time.process_time()
+    try:
+        with pytest.raises(InvalidRequestError) as caught:
+            message_of(SearchRequest, body) if kind == "message" else read_request(KnnRequest, body)
+        seconds, most_bytes = time.process_time() - started, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.violations[0].field == "request"
+    assert seconds < 2
+    assert most_bytes < 2**20
+
+
+def test_a_request_with_as_much_as_is_taken_is_read() -> None:
+    filters = Filters(hosts=[f"h{number}.test" for number in range(10_000)], languages=["en"] * 10_000)
+    request = SearchRequest(filters=filters, parts=[QueryPart(vector=Vector(values=[0.5] * 1024))] * 16)
+    assert message_of(SearchRequest, json_of(request)) == request
 
 
 @pytest.mark.parametrize(

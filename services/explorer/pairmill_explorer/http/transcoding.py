@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from pairmill.rpc.refusals import InvalidRequestError, Violation
+from pairmill_explorer.http.marks import MOST_MARKS, holds_too_much
 
 _OUTER: Final = re.compile(r"Failed to parse (\w+) field: ")
 _PLACE: Final = re.compile(r' at "?\w+?((?:\.[\w\[\]]+)*)"?(?=[.\s]*$)')
@@ -22,6 +23,8 @@ def message_of(kind: type[Message], body: bytes) -> Message:
 
     An empty body is an empty message.
     """
+    if holds_too_much(body):
+        raise _invalid("request", f"holds more than {MOST_MARKS:,} values")
     try:
         value = msgspec.json.decode(body) if body else {}
     except (msgspec.DecodeError, RecursionError) as error:

@@ -9,6 +9,7 @@ import msgspec
 
 from pairmill.rpc.refusals import InvalidRequestError, Violation
 from pairmill_explorer.errors import BadRequestError, TooLargeError
+from pairmill_explorer.http.marks import MOST_MARKS, holds_too_much
 from pairmill_index.manifest import Modality
 
 MAX_RESULTS: Final = 10_000
@@ -45,6 +46,10 @@ class MetadataRequest(msgspec.Struct, kw_only=True):
 
 def read_request(kind: type[Message], body: bytes) -> Message:
     """Returns a request; raises INVALID_ARGUMENT naming the field where it is none."""
+    if holds_too_much(body):
+        raise InvalidRequestError(
+            [Violation(field="request", description=f"holds more than {MOST_MARKS:,} values")]
+        )
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
