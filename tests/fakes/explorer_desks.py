@@ -65,9 +65,10 @@ def nothing() -> None:
 
 @dataclass
 class FakeDesk:
-    """Answers everything; `before_answer` is called first, and may wait or raise."""
+    """Answers everything; `before_answer` or `before_picture` is called first, and may wait or raise."""
 
     before_answer: Callable[[], None] = nothing
+    before_picture: Callable[[], None] = nothing
     asked: list[Message] = field(default_factory=list)
     steps: int = 2  # answers until an export is complete
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -161,6 +162,7 @@ class FakeDesk:
         self, dataset: str, sample_id: str, max_side: int, safe_mode: SafeMode.ValueType, /
     ) -> bytes | None:
         """A picture of the sample `1…`, an unsafe one of `2…`, and none of others."""
+        self.before_picture()
         if dataset != DATASET:
             raise NotFoundError("dataset", "is not served")
         if sample_id.startswith("2"):

@@ -55,14 +55,19 @@ class HttpMetrics:
         self._connections.set_function(are_open)
 
 
-def register_load(registry: CollectorRegistry, workers: Load, quota: Refusals) -> None:
+def register_load(registry: CollectorRegistry, workers: Load, pictures: Load, quota: Refusals) -> None:
     """Shows how much is at work, and what was refused because it is too much."""
     Gauge(
         "pairmill_work_calls",
         "Calls that are worked on or wait for a thread.",
         registry=registry,
     ).set_function(lambda: workers.given)
-    registry.register(_Refused({"quota": quota, "work": workers}))
+    Gauge(
+        "pairmill_work_pictures",
+        "Pictures that are read or wait for a thread.",
+        registry=registry,
+    ).set_function(lambda: pictures.given)
+    registry.register(_Refused({"quota": quota, "work": workers, "pictures": pictures}))
 
 
 class Refusals(Protocol):

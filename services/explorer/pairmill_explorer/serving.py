@@ -31,7 +31,7 @@ from pairmill_explorer.http.server import HttpServer
 from pairmill_explorer.http.sessions import KEY_BYTES, Sessions, read_key
 from pairmill_explorer.metrics import HttpMetrics, register_load
 from pairmill_explorer.rpc.ports import Searches, Subsets
-from pairmill_explorer.rpc.procedures import Procedure, procedures
+from pairmill_explorer.rpc.procedures import procedures
 from pairmill_explorer.rpc.server import explorer_api
 from pairmill_explorer.rpc.work import WorkConfig, Workers
 
@@ -78,9 +78,13 @@ def serving(
     quota = Quota(work.calls_per_minute or None, clock)
     with ExitStack() as stack:
         workers = stack.enter_context(Workers(work.threads, work.waiting))
-        register_load(registry, workers, quota)
+        pictures = stack.enter_context(Workers(work.picture_threads, work.waiting))
+        register_load(registry, workers, pictures, quota)
         calls = procedures(desks.searches, desks.subsets)
-        server = _http_server(http, desks, calls, workers, quota, registry, clock) if http.listen else None
+        behind = Served(
+            procedures=calls, images=desks.images, workers=workers, pictures=pictures, pages=read_pages()
+        )
+        server = _http_server(http, desks, behind, quota, registry, clock) if http.listen else None
         api = served(rpc, explorer_api(calls, workers, quota), registry=registry, clock=clock, ready=ready)
         rpc_server = stack.enter_context(api)
         if server is not None:
@@ -91,15 +95,14 @@ def serving(
 def _http_server(
     config: HttpConfig,
     desks: Desks,
-    calls: dict[str, Procedure],
-    workers: Workers,
+    behind: Served,
     quota: Quota,
     registry: CollectorRegistry,
     clock: Clock,
 ) -> HttpServer:
     secure = config.behind_proxy or config.tls.certificate_file is not None
     door, bodies = _door(config, clock, secure=secure), Bodies(config.max_bodies_bytes)
-    all_addresses = _addresses(config, desks, calls, workers, door, bodies, registry)
+    all_addresses = _addresses(config, desks, behind, door, bodies, registry)
     metrics = HttpMetrics(registry, {*(one.route.name for one in all_addresses), OTHER})
     gate = Gate(config, door=door, quota=quota, metrics=metrics, clock=clock)
     headers = Headers(secure=secure, allow_origins=config.allow_origins)
@@ -117,14 +120,14 @@ def _http_server(
 def _addresses(
     config: HttpConfig,
     desks: Desks,
-    calls: dict[str, Procedure],
-    workers: Workers,
+    behind: Served,
     door: Door,
     bodies: Bodies,
     registry: CollectorRegistry,
 ) -> list[Address]:
-    behind = Served(procedures=calls, images=desks.images, workers=workers, pages=read_pages())
-    clip = clip_addresses(desks.clip, desks.clip_times, workers, bodies, registry, config.max_body_bytes)
+    clip = clip_addresses(
+        desks.clip, desks.clip_times, behind.workers, bodies, registry, config.max_body_bytes
+    )
     return [*addresses(config, behind, door, bodies), *clip]
 
 

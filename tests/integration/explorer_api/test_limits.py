@@ -106,6 +106,26 @@ def test_h4_a_request_that_takes_too_long_is_answered_and_what_waits_does_not_be
         assert len(desk.asked) == 1
 
 
+def test_h4_pictures_do_not_wait_for_calls_nor_calls_for_pictures(tokens: TokenFile) -> None:
+    calls, pictures = Gate(), Gate()
+    desk = FakeDesk(before_answer=calls, before_picture=pictures)
+    work = WorkConfig(threads=2, picture_threads=2, waiting=2, calls_per_minute=0)
+    picture = "/api/v1/images/demo/1"
+    with exploring(tokens, desk, work=work) as served, ThreadPoolExecutor(6) as pool:
+        waiting = [pool.submit(served.ask, "GET", picture, caller="read") for _ in range(3)]
+        wait_until(lambda: served.measured("pairmill_work_pictures") == 3.0)
+        desk.before_answer = lambda: None
+        assert served.call(SEARCH, {}, caller="read").status == 200
+        desk.before_answer = calls
+        waiting += [pool.submit(served.call, SEARCH, {}, caller="read") for _ in range(3)]
+        wait_until(lambda: served.measured("pairmill_work_calls") == 3.0)
+        pictures.opened.set()
+        assert [one.result().status for one in waiting[:3]] == [200] * 3
+        assert served.ask("GET", picture, caller="read").status == 200
+        calls.opened.set()
+        assert [one.result().status for one in waiting[3:]] == [200] * 3
+
+
 def test_h4_connections_have_places_in_all_and_by_address(tokens: TokenFile) -> None:
     with exploring(tokens, http={"max_connections": 6, "max_connections_per_address": 4}) as served:
         open_ones = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(4)]

@@ -44,6 +44,7 @@ class Served:
     procedures: Mapping[str, Procedure]
     images: Images
     workers: Workers
+    pictures: Workers  # of their own: a page of pictures waits for no call that reads a slow store
     pages: Mapping[str, Page]
 
 
@@ -51,7 +52,7 @@ def addresses(config: HttpConfig, served: Served, door: Door, bodies: Bodies) ->
     """Yields all addresses but clip-retrieval's."""
     for path, route in api_routes(served.procedures, served.workers, bodies, config.max_body_bytes):
         yield Address(verb="POST", path=path, route=route)
-    pictures = image_handler(served.images, served.workers)
+    pictures = image_handler(served.images, served.pictures)
     yield Address(verb="GET", path=IMAGE_PATH, route=Route(name=IMAGE, answer=pictures, is_counted=False))
     public = partial(Route, role=None)
     login = login_handler(door, bodies, config.allow_origins)

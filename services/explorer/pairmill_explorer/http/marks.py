@@ -11,5 +11,5 @@ _MARKS: Final = (b",", b"[", b"{")
 
 
 def holds_too_much(body: bytes) -> bool:
-    """Returns whether so many marks stand in a body, those in its texts included, that no request needs it."""
+    """Returns whether more marks stand in a body, those in its texts included, than any request needs."""
     return sum(body.count(mark) for mark in _MARKS) > MOST_MARKS

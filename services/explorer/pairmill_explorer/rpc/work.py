@@ -26,11 +26,12 @@ class WorkConfig:
 
     threads: int = 4  # calls that are worked on at once
     waiting: int = 128  # calls that wait for a thread; more are refused
+    picture_threads: int = 4  # pictures that are read and made smaller at once, beside the calls
     calls_per_minute: int = 1200  # of one token, over HTTP and gRPC together; 0: no bound
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise ValueError("threads has to be at least 1")
+        if min(self.threads, self.picture_threads) < 1:
+            raise ValueError("threads and picture_threads have to be at least 1")
         if min(self.waiting, self.calls_per_minute) < 0:
             raise ValueError("waiting and calls_per_minute cannot be below 0")
 
