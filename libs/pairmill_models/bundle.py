@@ -193,6 +193,19 @@ def load_bundle(folder: Path, *, wanted_digest: str = "") -> Bundle:
     return Bundle(folder=folder, digest=digest, card=card, files=files)
 
 
+def named_files(folder: Path) -> Mapping[str, FileFacts]:
+    """Returns what the card in a folder says of its files, before they are there.
+
+    Raises ConfigurationError where the card is none, or a name leads out of the folder.
+    """
+    _, files, _ = _read_card(folder)
+    root = folder.resolve()
+    outside = [name for name in sorted(files) if not _is_inside(root, name)]
+    if outside:
+        raise ConfigurationError(f"bundle: {folder}: {outside[0]!r} lies outside the folder; {_FIX}")
+    return files
+
+
 def write_bundle(folder: Path, card: BundleCard) -> Bundle:
     """Writes `bundle.json` for the files that stand in a folder, and returns the bundle.
 

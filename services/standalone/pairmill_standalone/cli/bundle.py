@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pairmill_standalone.cli.exits import answer, complain, errors_as_exits, say, say_json
 from pairmill_standalone.cli.options import Json, bundle_or_tiny
+from pairmill_standalone.cli.places import opened_place
 
 bundle_app = typer.Typer(
     no_args_is_help=True, help="What a model bundle is, whether it works, and how Triton serves it."
@@ -81,6 +82,32 @@ def check(bundle: BundleArgument = None, as_json: Json = False) -> None:
         else:
             say(f"{found.name} {found.revision} ({found.digest[:12]}): it gives the known answers")
         answer(not problems)
+
+
+@bundle_app.command()
+def fetch(
+    source: Annotated[
+        str, typer.Argument(metavar="FROM", help="s3://bucket/prefix or folder of a bundle, or `tiny`.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="TO", help="Folder that it is to be in.")],
+    digest: Annotated[str, typer.Option(help="Digest that it has to have; any if not given.")] = "",
+) -> None:
+    """Bring a bundle to a folder: every file is compared with its checksum, and all are there or none.
+
+    One that is there already is only checked. How S3 is reached stands in PAIRMILL_S3__….
+
+    Example: pairmill bundle fetch s3://models/bundles/vit-b-32 /bundles/vit-b-32
+    """
+    from pairmill_models.bundle_fetch import copy_bundle, fetch_bundle
+
+    with errors_as_exits():
+        place = source if not _is_tiny(Path(source)) else str(bundle_or_tiny(None))
+        with opened_place(place) as opened:
+            if isinstance(opened, Path):
+                found = copy_bundle(opened, folder, wanted_digest=digest)
+            else:
+                found = fetch_bundle(opened, folder, wanted_digest=digest)
+        say(f"{folder}: {found.name} {found.revision} ({found.digest[:12]})")
 
 
 class BackendName(enum.StrEnum):

@@ -1,0 +1,79 @@
+"""Brings a bundle from where it is kept to a folder: whole and verified, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from pairmill.errors import ConfigurationError, CorruptObjectError, ObjectMissingError
+from pairmill.store.port import ObjectStore
+from pairmill_models.bundle import CARD_NAME, Bundle, load_bundle, named_files
+
+
+def fetch_bundle(source: ObjectStore, folder: Path, *, wanted_digest: str = "") -> Bundle:
+    """Returns the bundle at the root of a store, from now on in a folder.
+
+    One that stands there already is read again, and replaced where it is another one than the store's.
+    Raises ConfigurationError where the store holds no bundle, a damaged one, or not the one wanted.
+    """
+    with _beside(folder) as part:
+        _told(CARD_NAME, partial(source.fetch, CARD_NAME, part / CARD_NAME))
+        if not _same_card(part, folder):
+            _fetch_files(source, part)
+            load_bundle(part, wanted_digest=wanted_digest)
+            _put(part, folder)
+    return load_bundle(folder, wanted_digest=wanted_digest)
+
+
+def copy_bundle(source: Path, folder: Path, *, wanted_digest: str = "") -> Bundle:
+    """The same from a folder of this machine."""
+    load_bundle(source, wanted_digest=wanted_digest)
+    if not _same_card(source, folder):
+        with _beside(folder) as part:
+            for name in (CARD_NAME, *named_files(source)):
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / name, part / name)
+            _put(part, folder)
+    return load_bundle(folder)
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """Gives an empty folder that can take the name of another one, and removes what is left of it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as outer:
+        part = Path(outer) / folder.name
+        part.mkdir()
+        yield part
+
+
+def _fetch_files(source: ObjectStore, part: Path) -> None:
+    for name, facts in named_files(part).items():
+        path, digest = part / name, bytes.fromhex(facts.sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _told(name, partial(source.fetch, name, path, sha256=digest))
+
+
+def _told(name: str, fetch: Callable[[], object]) -> None:
+    try:
+        fetch()
+    except ObjectMissingError as error:
+        raise ConfigurationError(f"bundle: {name} is not there; name a prefix that holds a bundle") from error
+    except CorruptObjectError as error:
+        raise ConfigurationError(f"bundle: {name}: {error}; upload the bundle again") from error
+
+
+def _same_card(one: Path, other: Path) -> bool:
+    path = other / CARD_NAME
+    return path.is_file() and path.read_bytes() == (one / CARD_NAME).read_bytes()
+
+
+def _put(part: Path, folder: Path) -> None:
+    """Gives the finished files their name; whoever reads the old ones meanwhile keeps those it has open."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    part.rename(folder)
