@@ -46,6 +46,7 @@ def command_env(at: Addresses) -> dict[str, str]:
     """Returns what `pairmill` on the command line needs to speak to the stack."""
     return {
         "PAIRMILL_TARGET": at.api,
+        "PAIRMILL_EXPLORER_TARGET": at.explorer_api,
         "PAIRMILL_INSECURE": "true",  # on the loopback
         "PAIRMILL_TOKEN_FILE": str(at.user_token_file),
         **_bus_and_store(at),

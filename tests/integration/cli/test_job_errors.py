@@ -9,8 +9,9 @@ import pytest
 
 from pairmill.errors import ConfigurationError, PairmillError, RetriableError
 from pairmill.rpc.refusals import InvalidRequestError, Violation, details_of
-from pairmill_standalone.cli.job_client import may_pass, pause_seconds
-from pairmill_standalone.cli.job_errors import DETAILS_KEY, KINDS, error_of, option_of
+from pairmill_standalone.cli.api_caller import may_pass, pause_seconds
+from pairmill_standalone.cli.api_errors import DETAILS_KEY, KINDS, error_of
+from pairmill_standalone.cli.job_errors import GATEWAY, option_of
 
 
 class Failed(grpc.RpcError):
@@ -33,7 +34,7 @@ class Failed(grpc.RpcError):
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
 def test_every_status_has_an_error(code: grpc.StatusCode) -> None:
     assert code.name in KINDS
-    error = error_of(Failed(code, "so it is"), "gateway:7600")
+    error = error_of(Failed(code, "so it is"), "gateway:7600", GATEWAY)
     assert isinstance(error, KINDS[code.name][0])
     assert str(error)
 
@@ -51,7 +52,7 @@ def test_every_status_has_an_error(code: grpc.StatusCode) -> None:
 def test_what_may_work_later_is_told_from_what_is_wrong(
     code: grpc.StatusCode, kind: type[PairmillError]
 ) -> None:
-    assert type(error_of(Failed(code, "so it is"), "gateway:7600")) is kind
+    assert type(error_of(Failed(code, "so it is"), "gateway:7600", GATEWAY)) is kind
 
 
 def test_each_field_is_a_line_with_its_option() -> None:
@@ -64,6 +65,7 @@ def test_each_field_is_a_line_with_its_option() -> None:
     error = error_of(
         Failed(grpc.StatusCode.INVALID_ARGUMENT, refusal.message, ((DETAILS_KEY, details_of(refusal)),)),
         "g:1",
+        GATEWAY,
     )
     assert str(error).splitlines() == [
         "--wat number 2: is no URL",
@@ -73,7 +75,9 @@ def test_each_field_is_a_line_with_its_option() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xff", b"\x1a\x03\x0a\x01x"])
 def test_details_of_somebody_else_do_no_harm(data: bytes) -> None:
-    error = error_of(Failed(grpc.StatusCode.INVALID_ARGUMENT, "so it is", ((DETAILS_KEY, data),)), "g:1")
+    error = error_of(
+        Failed(grpc.StatusCode.INVALID_ARGUMENT, "so it is", ((DETAILS_KEY, data),)), "g:1", GATEWAY
+    )
     assert str(error) == "so it is"
 
 

@@ -25,8 +25,9 @@ from pairmill_protos.gateway.v1.job_service_pb2 import (
     JobState,
     SubmitJobRequest,
 )
+from pairmill_standalone.cli.api_connection import Connection
 from pairmill_standalone.cli.job_client import JobClient
-from pairmill_standalone.cli.job_connection import Connection, open_client
+from pairmill_standalone.cli.job_connection import open_client
 from pairmill_standalone.cli.job_facts import job_facts
 from pairmill_standalone.cli.job_view import picture_of, seconds_left, status_of
 from pairmill_standalone.cli.job_watch import follow

@@ -118,8 +118,8 @@ def test_every_option_of_a_recipe_is_kept(call: Call, stored: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
-        (["create", "{}", "a/b"], "recipe.name"),
-        (["create", "{}", "a", "--min-score", "0.1"], "recipe.min_score"),
+        (["create", "{}", "a/b"], "NAME"),
+        (["create", "{}", "a", "--min-score", "0.1"], "--min-score"),
         (["create", "{}", "a", "--where", "colour=red"], "--where"),
         (["create", "{}", "a", "--where", "similarity=high"], "--where"),
         (["create", "{}", "a", "--where", "similarity=a..b"], "similarity"),
@@ -128,10 +128,16 @@ def test_every_option_of_a_recipe_is_kept(call: Call, stored: Path, tmp_path: Pa
         (["create", "{}", "a", "--weight", "en=much", "--group-by", "language"], "--weight"),
         (["create", "{}", "a", "--modality", "sound"], "--modality"),
         (["create", "{}", "a", "--recipe", "{}/dataset.json"], "--recipe"),
-        (["export", "{}", "nothing"], "name"),
+        (["export", "{}", "nothing"], "NAME"),
         (["export", "{}", "nothing", "--format", "zip"], "--format"),
-        (["preview", "{}", "nothing"], "name"),
-        (["diff", "{}", "x", "y"], "old_export_id"),
+        (["preview", "{}", "nothing"], "NAME"),
+        (["diff", "{}", "x", "y"], "OLD"),
+        (["cancel", "{}", "x"], "EXPORT"),
+        (["create", "{}", "a", "--where", "width=9..1"], "--where width"),
+        (["create", "{}", "a", "--weight", "en=2", "--group-by", "language"], "--weight"),
+        (["create", "{}", "a", "--group-by", "colour"], "--group-by"),
+        (["create", "{}", "a", "--unlike", "0.9"], "--unlike"),
+        (["create", "{}", "a", "--seed", str(2**63)], "--seed"),
         (["list", "{}/nowhere"], "DIR"),
     ],
     ids=lambda value: " ".join(value[2:]) if isinstance(value, list) else None,
@@ -142,6 +148,41 @@ def test_a_wrong_request_is_named_with_its_field(
     ended = call(*(argument.replace("{}", str(stored)) for argument in arguments))
     assert ended.exit_code == 2, ended.output
     assert field in ended.stderr
+
+
+def test_what_is_not_given_stays_as_it_stands_in_the_recipe_and_what_is_replaces_it(
+    call: Call, stored: Path, tmp_path: Path, rows: Rows
+) -> None:
+    """Seed 0 and no description are values as any other."""
+    file, sample = tmp_path / "recipe.json", rows[0]["sample_id"]
+    stands = {
+        "parts": [{"sample_id": sample}],
+        "modality": "MODALITY_TEXT",
+        "max_results": "20",
+        "sampling": {"group_by": "language", "max_per_group": "5"},
+        "seed": str(2**62 + 1),
+        "description": "why",
+    }
+    file.write_text(json.dumps(stands))
+    kept = facts(call("create", stored, "some", "--recipe", file, "--json"))["recipe"]
+    assert {name: kept[name] for name in stands if name != "parts"} == {
+        name: value for name, value in stands.items() if name != "parts"
+    }
+    options = ("--seed", 0, "--description", "", "--modality", "image", "--max-per-group", 6)
+    replaced = facts(call("create", stored, "some", "--recipe", file, *options, "--json"))["recipe"]
+    assert "seed" not in replaced  # proto3's JSON leaves out what is 0
+    assert "description" not in replaced
+    assert replaced["modality"] == "MODALITY_IMAGE"
+    assert replaced["sampling"] == {"group_by": "language", "max_per_group": "6"}
+
+
+def test_a_failed_or_complete_export_is_cancelled_and_leaves_nothing(call: Call, stored: Path) -> None:
+    facts(call("create", stored, "some", "--json"))
+    exported = facts(call("export", stored, "some", "--format", "urls", "--json"))
+    shown = call("cancel", stored, exported["export_id"])
+    assert (shown.exit_code, "cancelled" in shown.stdout) == (0, True)
+    assert not [path for path in (stored / exported["folder"]).rglob("*") if path.is_file()]
+    assert facts(call("cancel", stored, exported["export_id"], "--json"))["state"] == "EXPORT_STATE_CANCELLED"
 
 
 def test_a_dataset_without_an_index_is_told_how_to_get_one(call: Call, stored: Path) -> None:

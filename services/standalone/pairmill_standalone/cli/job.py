@@ -267,7 +267,7 @@ def _watch(client: JobClient, job_id: str, interval: float, *, as_json: bool) ->
     """Follows a job and exits as it ended."""
     last = Job()
     try:
-        with job_view(client.clock) as view:
+        with job_view(client.caller.clock) as view:
             for last in follow(client, job_id, interval, complain):
                 view.show(last)
     except KeyboardInterrupt as error:

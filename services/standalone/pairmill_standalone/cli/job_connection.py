@@ -1,174 +1,48 @@
-"""How a gateway is reached: the options that all verbs of `pairmill job` share."""
+"""How the gateway is reached: the options that all verbs of `pairmill job` share."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import ipaddress
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from pairmill.clock import SystemClock
-from pairmill.errors import ConfigurationError
-from pairmill_standalone.cli.exits import complain, errors_as_exits
+from pairmill_standalone.cli.api_connection import (
+    Connection,
+    connection_parameters,
+    described,
+    open_channel,
+    taken_connection,
+)
+from pairmill_standalone.cli.exits import errors_as_exits
 from pairmill_standalone.cli.job_client import JobClient
+from pairmill_standalone.cli.job_errors import GATEWAY
 
 P = ParamSpec("P")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """Where a gateway is, and as whom it is called."""
-
-    target: Annotated[
-        str,
-        typer.Option("--target", metavar="HOST:PORT", envvar="PAIRMILL_TARGET", help="The gateway."),
-    ] = ""
-    token_file: Annotated[
-        Path | None,
-        typer.Option("--token-file", envvar="PAIRMILL_TOKEN_FILE", help="File with your token."),
-    ] = None
-    ca_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--ca-file",
-            envvar="PAIRMILL_CA_FILE",
-            help="PEM with the authorities to trust; the system's if not given.",
-        ),
-    ] = None
-    cert_file: Annotated[
-        Path | None, typer.Option("--cert-file", help="PEM with your certificate, for mutual TLS.")
-    ] = None
-    key_file: Annotated[Path | None, typer.Option("--key-file", help="PEM with its key.")] = None
-    insecure: Annotated[
-        bool,
-        typer.Option(
-            "--insecure",
-            envvar="PAIRMILL_INSECURE",
-            help="Without TLS; to a gateway on this machine only.",
-        ),
-    ] = False
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, max=60.0, help="Seconds that an answer may take.")
-    ] = 30.0
+Target = Annotated[
+    str, typer.Option("--target", metavar="HOST:PORT", envvar="PAIRMILL_TARGET", help="The gateway.")
+]
 
 
 def with_client(verb: Callable[Concatenate[JobClient, P], None]) -> Callable[..., None]:
     """Returns a verb that has the options of a connection too, and gets a client for it."""
     own = list(inspect.signature(verb, eval_str=True).parameters.values())[1:]
-    shared = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation
-        )
-        for field, annotation in zip(fields(Connection), _annotations(), strict=True)
-    ]
 
     @functools.wraps(verb)
     def call(**options: Any) -> None:
-        reached = {parameter.name: options.pop(parameter.name) for parameter in shared}
-        with errors_as_exits(), open_client(Connection(**reached)) as client:
+        connection = taken_connection(options)
+        with errors_as_exits(), open_client(connection) as client:
             verb(client, **options)  # type: ignore[call-arg] # what is left are the verb's own options
 
-    parameters = [*own, *shared]
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by typer
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return call
+    return described(call, [*own, *connection_parameters(Target)])
 
 
 @contextmanager
 def open_client(connection: Connection) -> Iterator[JobClient]:
     """Gives a client; raises ConfigurationError with everything that is wrong with the connection."""
-    os.environ.setdefault(
-        "GRPC_VERBOSITY", "NONE"
-    )  # what grpc would print of its troubles is told in our words
-    import grpc
-
-    check(connection)
-    options = (
-        ("grpc.max_receive_message_length", 64 * 2**20),
-        ("grpc.keepalive_time_ms", 20_000),  # tells a gateway that hangs from one that has nothing to say
-        ("grpc.keepalive_timeout_ms", 10_000),
-    )
-    if connection.insecure:
-        channel = grpc.insecure_channel(connection.target, options)
-    else:
-        credentials = grpc.ssl_channel_credentials(
-            _pem("--ca-file", connection.ca_file),
-            _pem("--key-file", connection.key_file),
-            _pem("--cert-file", connection.cert_file),
-        )
-        channel = grpc.secure_channel(connection.target, credentials, options)
-    with channel:
-        yield JobClient(
-            channel,
-            target=connection.target,
-            token=functools.partial(read_token, connection.token_file),
-            timeout_seconds=connection.timeout,
-            clock=SystemClock(),
-            tell=complain,
-        )
-
-
-def check(connection: Connection) -> None:
-    """Raises ConfigurationError with everything that is wrong with a connection."""
-    problems = []
-    host, separator, port = connection.target.rpartition(":")
-    if not connection.target:
-        problems.append("--target: is not given; name the gateway as HOST:PORT, or set PAIRMILL_TARGET")
-    elif not separator or not host or not port.isdigit():
-        problems.append(f"--target: {connection.target!r} is no HOST:PORT")
-    elif connection.insecure and not _is_here(host):
-        problems.append(f"--insecure: {host} is not this machine; your token would travel in the clear")
-    if (connection.cert_file is None) != (connection.key_file is None):
-        problems.append("--cert-file: goes together with --key-file; give both or none")
-    try:
-        read_token(connection.token_file)
-    except ConfigurationError as error:
-        problems.append(str(error))
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-
-
-def read_token(path: Path | None) -> str:
-    """Returns the token of a file as it is now, for it may be exchanged while a watch goes on."""
-    if path is None:
-        raise ConfigurationError("--token-file: is not given; name a file, or set PAIRMILL_TOKEN_FILE")
-    try:
-        token = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"--token-file: {path} cannot be read: {error}") from error
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigurationError(
-            f"--token-file: {path} holds no token; one line, as `pairmill job token` has it"
-        )
-    return token
-
-
-def _annotations() -> list[Any]:
-    return [
-        parameter.annotation for parameter in inspect.signature(Connection, eval_str=True).parameters.values()
-    ]
-
-
-def _pem(option: str, path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{option}: {path} cannot be read: {error.strerror}") from error
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    with open_channel(connection, GATEWAY) as (channel, caller):
+        yield JobClient(channel, caller)

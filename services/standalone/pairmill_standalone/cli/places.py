@@ -17,6 +17,11 @@ from pairmill.store.settings import S3Config
 _S3: Final = "s3://"
 
 
+def is_address(place: str) -> bool:
+    """Whether a text is plainly a place: an `s3://bucket/prefix` address, or a folder that is there."""
+    return place.startswith(_S3) or Path(place).is_dir()
+
+
 @contextmanager
 def opened_place(place: str, env: Mapping[str, str] = os.environ) -> Iterator[Path | ObjectStore]:
     """Gives the folder, or the store at an `s3://bucket/prefix` address, open while the context lasts.

@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from pairmill_protos.explorer.v1.search_pb2 import Filters
     from pairmill_protos.explorer.v1.subset_service_pb2 import Recipe
 
+_WORD: Final = 2**63
+
 Texts = Annotated[list[str] | None, typer.Option("--text", help="Search by text. Repeatable.")]
 Images = Annotated[list[Path] | None, typer.Option("--image", help="Search by an image file. Repeatable.")]
 Like = Annotated[
     list[str] | None, typer.Option("--like", metavar="ID", help="Search by a sample of the dataset.")
 ]
-ModalityOption = Annotated[str, typer.Option("--modality", help="Which embeddings: image or text.")]
+ModalityOption = Annotated[
+    str | None, typer.Option("--modality", help="Which embeddings: image or text; image if not given.")
+]
 MinScore = Annotated[float | None, typer.Option(help="Smallest cosine with the query.")]
-MaxResults = Annotated[int | None, typer.Option(help="Most results of the query.")]
+MaxResults = Annotated[int | None, typer.Option(max=_WORD - 1, help="Most results of the query.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -40,16 +44,18 @@ OnePerCluster = Annotated[
 Cosine = Annotated[
     float | None, typer.Option("--unlike", help="Leave out results whose cosine with a nearer one is above.")
 ]
-GroupBy = Annotated[str, typer.Option(help="language, bucket, host, crawl, licence or cluster_id.")]
-MaxPerGroup = Annotated[int | None, typer.Option(help="Most samples of one group.")]
+GroupBy = Annotated[str | None, typer.Option(help="language, bucket, host, crawl, licence or cluster_id.")]
+MaxPerGroup = Annotated[int | None, typer.Option(max=_WORD - 1, help="Most samples of one group.")]
 Weights = Annotated[
     list[str] | None,
     typer.Option("--weight", metavar="VALUE=SHARE", help="Share of a group, 0 to 1. Repeatable."),
 ]
 DefaultWeight = Annotated[float | None, typer.Option(help="Share of all other groups.")]
-Size = Annotated[int | None, typer.Option(help="Most samples, drawn by seed.")]
-Seed = Annotated[int, typer.Option(help="Of all random choices.")]
-Description = Annotated[str, typer.Option(help="What the subset is for.")]
+Size = Annotated[int | None, typer.Option(max=_WORD - 1, help="Most samples, drawn by seed.")]
+Seed = Annotated[
+    int | None, typer.Option(min=-_WORD, max=_WORD - 1, help="Of all random choices; 0 if not given.")
+]
+Description = Annotated[str | None, typer.Option(help="What the subset is for.")]
 RecipeFile = Annotated[
     Path | None,
     typer.Option("--recipe", metavar="FILE", help="A recipe as JSON; the options above are set in it."),
@@ -65,21 +71,24 @@ def recipe_of(
     texts: Sequence[str] | None,
     images: Sequence[Path] | None,
     like: Sequence[str] | None,
-    modality: str,
+    modality: str | None,
     min_score: float | None,
     max_results: int | None,
     where: Sequence[str] | None,
     one_per_cluster: bool,
     cosine: float | None,
-    group_by: str,
+    group_by: str | None,
     max_per_group: int | None,
     weights: Sequence[str] | None,
     default_weight: float | None,
     size: int | None,
-    seed: int,
-    description: str,
+    seed: int | None,
+    description: str | None,
 ) -> Recipe:
-    """Returns the recipe that options ask for; raises ConfigurationError naming an option."""
+    """Returns the recipe that options ask for; raises ConfigurationError naming an option.
+
+    An option that is not given leaves what stands in `file`.
+    """
     from pairmill_protos.explorer.v1.search_pb2 import Modality, QueryPart
 
     recipe = _read(file)
@@ -87,22 +96,24 @@ def recipe_of(
     recipe.parts.extend(QueryPart(text=text) for text in texts or ())
     recipe.parts.extend(QueryPart(image=path.read_bytes()) for path in images or ())
     recipe.parts.extend(QueryPart(sample_id=sample) for sample in like or ())
-    if modality not in ("image", "text"):
+    if modality not in (None, "image", "text"):
         raise ConfigurationError(f"--modality: {modality!r} is neither image nor text")
-    if recipe.parts and not recipe.modality:
+    if modality is not None:
         recipe.modality = Modality.Value(f"MODALITY_{modality.upper()}")
-    _set(recipe, min_score=min_score, max_results=max_results, size=size)
-    recipe.seed = seed or recipe.seed
-    recipe.description = description or recipe.description
+    _set(recipe, min_score=min_score, max_results=max_results, size=size, seed=seed, description=description)
     for assignment in where or ():
         add_filter(recipe.filters, assignment)
     if one_per_cluster:
         recipe.collapse.phash_distance = 0
     _set(recipe.collapse if cosine is not None else None, cosine=cosine)
-    sampled = group_by or weights or max_per_group is not None or default_weight is not None
+    sampled = group_by is not None or weights or max_per_group is not None or default_weight is not None
     if sampled:
-        recipe.sampling.group_by = group_by or recipe.sampling.group_by
-        _set(recipe.sampling, max_per_group=max_per_group, default_weight=default_weight)
+        _set(
+            recipe.sampling,
+            group_by=group_by,
+            max_per_group=max_per_group,
+            default_weight=default_weight,
+        )
         for weight in weights or ():
             value, _, share = weight.rpartition("=")
             recipe.sampling.weights[value] = _number(share, "--weight")
@@ -155,7 +166,7 @@ def _read(file: Path | None) -> Recipe:
         raise ConfigurationError(f"--recipe: {file} is no recipe: {error}") from error
 
 
-def _set(message: Any, **values: float | None) -> None:
+def _set(message: Any, **values: float | str | None) -> None:
     for name, value in values.items():
         if value is not None:
             setattr(message, name, value)

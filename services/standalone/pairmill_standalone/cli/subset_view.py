@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -24,9 +24,7 @@ from pairmill_protos.explorer.v1.subset_service_pb2 import (
     WatchExportRequest,
 )
 from pairmill_standalone.cli.exits import complain, say, say_json
-
-if TYPE_CHECKING:
-    from pairmill_explorer.subsets.desk import SubsetDesk
+from pairmill_standalone.cli.subset_place import Subsets
 
 _LOG_SECONDS: Final = 10.0
 
@@ -68,7 +66,7 @@ class _Lines:
             complain(f"export {export.export_id}: {done}, {decimal(export.bytes_done)}")
 
 
-def follow(desk: SubsetDesk, export: Export, clock: Clock) -> Export:
+def follow(desk: Subsets, export: Export, clock: Clock) -> Export:
     """Shows an export's progress on stderr until it has ended, and returns it then."""
     with _view(clock) as view:
         for response in desk.watch_export(WatchExportRequest(export_id=export.export_id)):
@@ -86,6 +84,11 @@ def export_facts(export: Export) -> dict[str, Any]:
     """Returns an export as plain values; counts are numbers."""
     counts = ("samples_total", "samples_done", "bytes_done", "without_image")
     return _facts(export) | {name: getattr(export, name) for name in counts}
+
+
+def state_word(export: Export) -> str:
+    """Returns an export's state as people read it, such as `running`."""
+    return _word(ExportState.Name(export.state), "EXPORT_STATE_")
 
 
 def trouble_of(export: Export) -> str:
@@ -111,7 +114,7 @@ def print_exports(exports: Iterable[Export]) -> None:
             export.export_id,
             f"{export.name} {export.revision}",
             _word(ExportFormat.Name(export.format), "EXPORT_FORMAT_"),
-            _word(ExportState.Name(export.state), "EXPORT_STATE_"),
+            state_word(export),
             f"{export.samples_done:,}",
             decimal(export.bytes_done),
         )

@@ -1,0 +1,61 @@
+"""Following something to its end by streams, over restarts of the service that it is at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Final, TypeVar
+
+from pairmill_standalone.cli.api_caller import Caller, may_pass, pause_seconds
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS: Final = 600.0
+"""For how long a service may be away before the watch gives up."""
+
+_PASSING: Final = frozenset(
+    {"DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED", "ABORTED", "UNKNOWN", "INTERNAL"}
+)
+_SAID_AFTER: Final = 2
+
+
+def followed(
+    caller: Caller,
+    what: str,
+    opened: Callable[[], AbstractContextManager[Iterator[T]]],
+    has_ended: Callable[[T], bool],
+    tell: Callable[[str], None],
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Iterator[T]:
+    """Yields what streams say, one after the other, until something that has ended.
+
+    A service that restarts or is exchanged is waited for; the second failure in a row is told. Raises what
+    the service says for good, and RetriableError after `patience_seconds` without an answer.
+    """
+    import grpc
+
+    heard_at, failures, seen = caller.clock.monotonic(), 0, False
+    while True:
+        try:
+            with opened() as messages:
+                for message in messages:
+                    heard_at, failures, seen = caller.clock.monotonic(), 0, True
+                    yield message
+                    if has_ended(message):
+                        return
+        except grpc.RpcError as error:
+            late = caller.clock.monotonic() - heard_at >= patience_seconds
+            if late or not _will_pass(error, seen):
+                raise caller.error(error) from error
+            if failures == _SAID_AFTER - 1:
+                tell(
+                    f"{caller.target} does not answer; {what} goes on, and so does the watch when it is back"
+                )
+        caller.clock.sleep(pause_seconds(failures))
+        failures += 1
+
+
+def _will_pass(error: Any, seen: bool) -> bool:
+    """Whether to ask again; what was there is what a service has not read yet that has just started."""
+    code = error.code().name
+    return may_pass(error) or code in _PASSING or (code == "NOT_FOUND" and seen)
