@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from pairmill.clock import Clock
 from pairmill_explorer.caching import Counted
+from pairmill_explorer.datasets.columns_read import ColumnReader
 from pairmill_explorer.datasets.details import details_of, found_ids
 from pairmill_explorer.datasets.dropped import FORM, DroppedRows, Position, checked_reason
 from pairmill_explorer.datasets.overview import info_of
-from pairmill_explorer.datasets.parquet import ParquetRows
 from pairmill_explorer.datasets.registry import Datasets
 from pairmill_explorer.datasets.reports import file_report
 from pairmill_explorer.datasets.served import ReadManifest, ServedDataset
@@ -47,7 +47,7 @@ class SearchDesk:
         self.datasets = parts.datasets
         self.searcher = parts.searcher
         self._parts = parts
-        self._files = ParquetRows()
+        self._reader = ColumnReader()
         self._dropped: dict[str, tuple[str, DroppedRows]] = {}  # of each dataset's newest manifest
 
     @property
@@ -75,7 +75,7 @@ class SearchDesk:
         """Returns samples by id with all that is known, unsafe ones too: who asks for an id wants it."""
         with self.datasets.get(request.dataset).use() as snapshot:
             found = found_ids(snapshot.index, request.sample_ids)
-            return messages.GetSamplesResponse(samples=details_of(snapshot, found, self._files))
+            return messages.GetSamplesResponse(samples=details_of(snapshot, found, self._reader))
 
     def get_funnel(self, request: messages.GetFunnelRequest) -> messages.GetFunnelResponse:
         """Returns what became of all that a dataset's job was given."""
@@ -133,6 +133,6 @@ class SearchDesk:
     def _dropped_of(self, served: ServedDataset, manifest: ReadManifest) -> DroppedRows:
         stamp, rows = self._dropped.get(served.name, ("", None))
         if rows is None or stamp != manifest.stamp:
-            rows = DroppedRows(manifest.dataset, served.store, self._files)
+            rows = DroppedRows(manifest.dataset, served.store, self._reader.files)
             self._dropped[served.name] = manifest.stamp, rows
         return rows

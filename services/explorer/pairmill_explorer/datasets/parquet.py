@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -36,12 +37,8 @@ class ParquetRows:
         Raises ObjectMissingError, and CorruptObjectError for a file that cannot be read or has fewer rows.
         """
         with self._opened(store, path) as file:
-            starts = np.cumsum(
-                [0, *(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups))]
-            )
-            if wanted and not 0 <= wanted[0] <= wanted[-1] < starts[-1]:
-                raise CorruptObjectError(f"{path} has {starts[-1]:,} rows, row {wanted[-1]:,} is wanted")
-            groups = np.searchsorted(starts, np.asarray(wanted, dtype=np.int64), side="right") - 1
+            starts = _starts(file.metadata)
+            groups = _groups(starts, wanted, path)
             names = list(columns) if columns is not None else None
             parts = [
                 file.schema_arrow.empty_table()
@@ -52,6 +49,12 @@ class ParquetRows:
                 inside = np.asarray(wanted)[groups == group] - starts[group]
                 parts.append(file.read_row_group(group, columns=names).take(inside))
             return pa.concat_tables(parts)
+
+    def groups(self, store: ObjectStore, path: str, wanted: Sequence[int]) -> list[int]:
+        """Returns the row group of each row of a file; raises like `rows`, and reads the footer alone."""
+        with self._opened(store, path) as file:
+            groups: list[int] = _groups(_starts(file.metadata), wanted, path).tolist()
+            return groups
 
     def batches(self, store: ObjectStore, path: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yields columns of a file, those that it has; raises like `rows`."""
@@ -68,6 +71,20 @@ class ParquetRows:
             yield file
         except (pa.ArrowException, OSError) as error:
             raise CorruptObjectError(f"{path} cannot be read: {error}") from error
+
+
+def _starts(footer: pq.FileMetaData) -> npt.NDArray[np.int64]:
+    """Returns the first row of each row group, and the number of rows."""
+    sizes = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+    return np.cumsum([0, *sizes], dtype=np.int64)
+
+
+def _groups(starts: npt.NDArray[np.int64], wanted: Sequence[int], path: str) -> npt.NDArray[np.int64]:
+    """Returns the row group of each row; raises CorruptObjectError for one that is in none."""
+    rows = np.asarray(wanted, dtype=np.int64)
+    if len(rows) and not (rows.min() >= 0 and rows.max() < starts[-1]):
+        raise CorruptObjectError(f"{path} has {starts[-1]:,} rows, row {rows.max():,} is wanted")
+    return np.searchsorted(starts, rows, side="right") - 1
 
 
 def _source(store: ObjectStore, path: str) -> pa.NativeFile:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pairmill.idarrays import Words
 from pairmill_explorer.search.clauses import is_unsafe
 from pairmill_explorer.search.conditions import SafetyRules
 from pairmill_explorer.search.found import Found, gathered
@@ -47,10 +48,15 @@ def columns_of(index: OpenIndex, found: Found, names: Sequence[str]) -> Mapping[
     return values
 
 
+def id_words_of(index: OpenIndex, found: Found) -> Words:
+    """Returns the id of each row, `(n, 2) uint64`."""
+    words: Words = gathered(found, lambda place, rows: index.segments[place].ids[rows], _NO_IDS)
+    return words
+
+
 def ids_of(index: OpenIndex, found: Found) -> list[str]:
     """Returns the id of each row, 32 hex digits."""
-    words = gathered(found, lambda place, rows: index.segments[place].ids[rows], _NO_IDS)
-    return [f"{high:016x}{low:016x}" for high, low in words.tolist()]
+    return [f"{high:016x}{low:016x}" for high, low in id_words_of(index, found).tolist()]
 
 
 def buckets_of(index: OpenIndex, found: Found) -> list[str]:
