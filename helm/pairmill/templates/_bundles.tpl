@@ -1,0 +1,74 @@
+{{/* Model bundles in a pod: the folder /bundles, out of a claim, an image, the object store, or the package itself. */}}
+
+{{/* Takes root and facts. The volume. */}}
+{{- define "pairmill.bundles.volume" -}}
+{{- $bundles := .root.Values.bundles -}}
+- name: bundles
+{{- if eq (include "pairmill.bundleSource" .root) "existingClaim" }}
+  persistentVolumeClaim:
+    claimName: {{ $bundles.existingClaim.name }}
+    readOnly: true
+{{- else }}
+  emptyDir:
+    sizeLimit: {{ $bundles.size }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes root, and whether it may write. */}}
+{{- define "pairmill.bundles.mount" -}}
+- name: bundles
+  mountPath: /bundles
+{{- if not .writable }}
+  readOnly: true
+{{- end }}
+{{- if and (eq (include "pairmill.bundleSource" .root) "existingClaim") .root.Values.bundles.existingClaim.subPath }}
+  subPath: {{ .root.Values.bundles.existingClaim.subPath }}
+{{- end }}
+{{- end -}}
+
+{{/* The init container that fills the folder; nothing where a claim has it already. */}}
+{{- define "pairmill.bundles.init" -}}
+{{- $source := include "pairmill.bundleSource" . -}}
+{{- if eq $source "image" }}
+- name: bundles
+  image: {{ .Values.bundles.image.reference }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: [sh, -c, 'cp -R "$0"/. /bundles/', {{ .Values.bundles.image.path | quote }}]
+  securityContext:
+    {{- include "pairmill.containerSecurityContext" . | nindent 4 }}
+  resources:
+    {{- toYaml .Values.bundles.resources | nindent 4 }}
+  volumeMounts:
+    {{- include "pairmill.bundles.mount" (dict "root" . "writable" true) | nindent 4 }}
+{{- else if or (eq $source "store") (eq $source "tiny") }}
+{{- range $index, $name := include "pairmill.bundles.names" . | fromYamlArray }}
+- name: bundle-{{ $index }}
+  image: {{ include "pairmill.image" (dict "root" $ "component" "standalone") }}
+  imagePullPolicy: {{ $.Values.image.pullPolicy }}
+  args:
+    - bundle
+    - fetch
+    - {{ ternary "tiny" (printf "%s/%s" (trimSuffix "/" $.Values.bundles.url) $name) (eq $source "tiny") }}
+    - /bundles/{{ $name }}
+  env:
+    {{- $env := dict -}}
+    {{- include "pairmill.env.store" (dict "root" $ "env" $env) }}
+    {{- range $variable, $value := $env }}
+    - {name: {{ $variable }}, value: {{ $value | quote }}}
+    {{- end }}
+  securityContext:
+    {{- include "pairmill.containerSecurityContext" $ | nindent 4 }}
+  resources:
+    {{- toYaml $.Values.bundles.resources | nindent 4 }}
+  volumeMounts:
+    {{- include "pairmill.bundles.mount" (dict "root" $ "writable" true) | nindent 4 }}
+    - {name: secrets, mountPath: /etc/pairmill, readOnly: true}
+    - {name: tmp, mountPath: /tmp}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "pairmill.bundles.names" -}}
+{{- $served := include "pairmill.bundleName" . -}}
+{{- concat (list $served) .Values.bundles.others | uniq | toYaml -}}
+{{- end -}}

@@ -1,0 +1,201 @@
+{{/* The pod of a component. Its parts take root, component, spec and facts. */}}
+
+{{- define "pairmill.pod.probe" -}}
+{{- mustMergeOverwrite (dict "httpGet" (dict "path" .path "port" "admin")) .probe | toYaml -}}
+{{- end -}}
+
+{{/* Cores that a process would else count on the node. */}}
+{{- define "pairmill.pod.cores" -}}
+{{- $resources := .spec.resources -}}
+{{- if and .facts.cores (not (hasKey .spec.env .facts.cores)) -}}
+{{- $from := "" -}}
+{{- if dig "limits" "cpu" "" $resources -}}{{- $from = "limits.cpu" -}}
+{{- else if dig "requests" "cpu" "" $resources -}}{{- $from = "requests.cpu" -}}{{- end -}}
+{{- with $from }}
+- name: {{ $.facts.cores }}
+  valueFrom:
+    resourceFieldRef: {containerName: {{ $.component }}, resource: {{ . }}, divisor: "1"}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "pairmill.pod.env" -}}
+{{- if eq .facts.kind "StatefulSet" }}
+- name: PAIRMILL_MEMBER
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+{{- end }}
+{{- include "pairmill.pod.cores" . }}
+{{- with .spec.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pairmill.pod.ports" -}}
+- {name: admin, containerPort: 9100, protocol: TCP}
+{{- range $name, $port := .facts.ports }}
+- {name: {{ $name }}, containerPort: {{ int $port }}, protocol: TCP}
+{{- end }}
+{{- end -}}
+
+{{- define "pairmill.pod.mounts" -}}
+- {name: secrets, mountPath: /etc/pairmill, readOnly: true}
+- {name: scratch, mountPath: /scratch}
+- {name: tmp, mountPath: /tmp}
+{{- if .facts.bundles }}
+{{ include "pairmill.bundles.mount" (dict "root" .root) }}
+{{- end }}
+{{- with .spec.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pairmill.pod.scratch" -}}
+{{- $scratch := .spec.scratch -}}
+- name: scratch
+{{- if eq $scratch.type "ephemeral" }}
+  ephemeral:
+    volumeClaimTemplate:
+      metadata:
+        labels:
+          {{- include "pairmill.selectorLabels" . | nindent 10 }}
+      spec:
+        accessModes: [ReadWriteOnce]
+        {{- with $scratch.storageClassName }}
+        storageClassName: {{ . }}
+        {{- end }}
+        resources:
+          requests: {storage: {{ $scratch.size }}}
+{{- else }}
+  emptyDir:
+    sizeLimit: {{ $scratch.size }}
+    {{- with $scratch.medium }}
+    medium: {{ . }}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "pairmill.pod.volumes" -}}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- include "pairmill.sources" . | trim | nindent 6 }}
+{{ include "pairmill.pod.scratch" . }}
+- name: tmp
+  emptyDir:
+    sizeLimit: {{ .spec.tmpSize }}
+{{- if .facts.bundles }}
+{{ include "pairmill.bundles.volume" . }}
+{{- end }}
+{{- with .spec.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pairmill.pod.lifecycle" -}}
+{{- if .spec.lifecycle -}}
+{{- toYaml .spec.lifecycle -}}
+{{- else if int .spec.preStopSeconds -}}
+preStop: # others may not know yet that it goes
+  sleep: {seconds: {{ int .spec.preStopSeconds }}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pairmill.pod.container" -}}
+- name: {{ .component }}
+  image: {{ include "pairmill.image" (dict "root" .root "component" .component "image" .spec.image) }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  envFrom:
+    - configMapRef: {name: {{ include "pairmill.componentName" . }}}
+    {{- with .spec.extraEnvFrom }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with include "pairmill.pod.env" . | trim }}
+  env:
+    {{- . | nindent 4 }}
+  {{- end }}
+  ports:
+    {{- include "pairmill.pod.ports" . | nindent 4 }}
+  startupProbe:
+    {{- include "pairmill.pod.probe" (dict "path" "/livez" "probe" .spec.startupProbe) | nindent 4 }}
+  livenessProbe:
+    {{- include "pairmill.pod.probe" (dict "path" "/livez" "probe" .spec.livenessProbe) | nindent 4 }}
+  readinessProbe:
+    {{- include "pairmill.pod.probe" (dict "path" "/readyz" "probe" .spec.readinessProbe) | nindent 4 }}
+  {{- with include "pairmill.pod.lifecycle" . }}
+  lifecycle:
+    {{- . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- mustMergeOverwrite (include "pairmill.containerSecurityContext" .root | fromYaml) .spec.securityContext | toYaml | nindent 4 }}
+  resources:
+    {{- toYaml .spec.resources | nindent 4 }}
+  volumeMounts:
+    {{- include "pairmill.pod.mounts" . | nindent 4 }}
+{{- end -}}
+
+{{/* Where it runs: what is set, or else spread over nodes and zones as far as that can be had. */}}
+{{- define "pairmill.pod.placement" -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" "dnsConfig" "hostAliases" }}
+{{- with get $.spec $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+topologySpreadConstraints:
+{{- if .spec.topologySpreadConstraints }}
+  {{- toYaml .spec.topologySpreadConstraints | nindent 2 }}
+{{- else }}
+  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "pairmill.selectorLabels" $ | nindent 8 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "pairmill.pod.annotations" -}}
+{{- $checksum := dict "checksum/config" (include "pairmill.environment" . | sha256sum) -}}
+{{- mustMergeOverwrite (dict) .root.Values.commonAnnotations .spec.podAnnotations $checksum | toYaml -}}
+{{- end -}}
+
+{{- define "pairmill.pod" -}}
+metadata:
+  labels:
+    {{- include "pairmill.labels" (dict "root" .root "component" .component "labels" .spec.podLabels) | nindent 4 }}
+  annotations:
+    {{- include "pairmill.pod.annotations" . | nindent 4 }}
+spec:
+  {{- with include "pairmill.imagePullSecrets" .root | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  serviceAccountName: {{ include "pairmill.serviceAccountName" . }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ include "pairmill.grace" . }}
+  securityContext:
+    {{- mustMergeOverwrite (include "pairmill.podSecurityContext" .root | fromYaml) .spec.podSecurityContext | toYaml | nindent 4 }}
+  {{- include "pairmill.pod.placement" . | trim | nindent 2 }}
+  {{- $init := "" -}}
+  {{- if .facts.bundles -}}{{- $init = include "pairmill.bundles.init" .root -}}{{- end -}}
+  {{- if or (trim $init) .spec.extraInitContainers }}
+  initContainers:
+    {{- with trim $init }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with .spec.extraInitContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  containers:
+    {{- include "pairmill.pod.container" . | nindent 4 }}
+    {{- with .spec.sidecars }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+    {{- include "pairmill.pod.volumes" . | nindent 4 }}
+{{- end -}}

@@ -1,0 +1,4 @@
+{{/* Scaling: what cannot be. */}}
+
+{{- define "pairmill.problems.scaling" -}}
+{{- end -}}
