@@ -6,6 +6,7 @@ RetriableError for what is away. All may be called from any thread.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ class SearchDesk:
         self.searcher = parts.searcher
         self._parts = parts
         self._reader = ColumnReader()
+        self._dropping = threading.Lock()  # what is read for a dataset's manifest is read once
         self._dropped: dict[str, tuple[str, DroppedRows]] = {}  # of each dataset's newest manifest
 
     @property
@@ -131,8 +133,12 @@ class SearchDesk:
             return self._parts.thumbnails.image(snapshot, sample_id, max_side, safe_mode)
 
     def _dropped_of(self, served: ServedDataset, manifest: ReadManifest) -> DroppedRows:
+        with self._dropping:
+            return self._dropped_rows(served, manifest)
+
+    def _dropped_rows(self, served: ServedDataset, manifest: ReadManifest) -> DroppedRows:
         stamp, rows = self._dropped.get(served.name, ("", None))
         if rows is None or stamp != manifest.stamp:
-            rows = DroppedRows(manifest.dataset, served.store, self._reader.files)
+            rows = DroppedRows(manifest.dataset, served.store, self._reader.files, served.folder)
             self._dropped[served.name] = manifest.stamp, rows
         return rows

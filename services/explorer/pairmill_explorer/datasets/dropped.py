@@ -8,8 +8,9 @@ request: then it is short, and goes on behind its cursor.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -20,9 +21,12 @@ from pairmill.dataset.funnel import CANCELLED, DATASET, DEAD_LETTER, FAILED
 from pairmill.dataset.lineage import lineage_of
 from pairmill.dataset.manifest import FileEntry
 from pairmill.dataset.reader import Dataset
+from pairmill.idarrays import words_of_hex
+from pairmill.ids import ID_BYTES
 from pairmill.reasons import parse_outcome, parse_reason
 from pairmill.store.port import ObjectStore
 from pairmill_explorer.datasets.parquet import ParquetRows
+from pairmill_explorer.datasets.rerun import NOTHING, Rerun, rerun_of
 from pairmill_explorer.errors import BadRequestError
 from pairmill_protos.common.v1.outcome_pb2 import Count, Reason
 from pairmill_protos.explorer.v1.search_service_pb2 import Dropped
@@ -78,13 +82,13 @@ class _Source:
 class DroppedRows:
     """What was dropped from one version of a dataset. Thread-safe."""
 
-    def __init__(self, dataset: Dataset, store: ObjectStore, files: ParquetRows) -> None:
-        """Reads which files there are, and which rows later jobs ran again."""
+    def __init__(self, dataset: Dataset, store: ObjectStore, files: ParquetRows, scratch: Path) -> None:
+        """Reads which files there are, and which rows later jobs ran again; these go to `scratch`."""
         self._store = store
         self._files = files
         lineage = lineage_of(dataset)
         self._sources = [_Source(entry, lineage.rank(entry)) for entry in dataset.files(*_NAMES)]
-        self._replaced = self._rerun(max((source.rank for source in self._sources), default=0))
+        self._rerun = self._rerun_rows(scratch)
         self.counts = list(_counts(dataset))
 
     def page(self, reason: str, start: Position, size: int) -> tuple[list[Dropped], Position | None]:
@@ -110,33 +114,29 @@ class DroppedRows:
                 "row", pa.array(range(start, start + len(batch)), pa.int64())
             )
             start += len(batch)
-            for row in numbered.filter(self._wanted(numbered, source, names, reason, first)).to_pylist():
+            wanted = (pc.field(names.ending) == names.ended) & (pc.field("row") >= first)
+            if reason:
+                wanted &= pc.field("reason") == reason
+            for row in self._last_run(numbered.filter(wanted), source).to_pylist():
                 yield row["row"], _dropped(row, names)
 
-    def _wanted(
-        self, table: pa.Table, source: _Source, names: _Names, reason: str, first: int
-    ) -> pc.Expression:
-        """Returns the condition on rows that are shown."""
-        wanted = (pc.field(names.ending) == names.ended) & (pc.field("row") >= first)
-        if reason:
-            wanted &= pc.field("reason") == reason
-        if source.entry.role == roles.SAMPLES:  # each version writes its own
-            return wanted
-        rerun = self._replaced[source.rank]
-        return wanted & ~pc.field("sample_id").isin(rerun) if len(rerun) else wanted
+    def _last_run(self, rows: pa.Table, source: _Source) -> pa.Table:
+        """Returns the rows of a file that no later job ran again; of `data/` each version writes its own."""
+        if source.entry.role == roles.SAMPLES or not len(self._rerun.ids):
+            return rows
+        ids = words_of_hex(rows["sample_id"].combine_chunks(), ID_BYTES)
+        return rows.filter(pa.array(~self._rerun.after(source.rank, ids)))
 
-    def _rerun(self, last: int) -> Sequence[pa.Array[Any]]:
-        """Returns, for each job of the dataset, the ids that jobs after it ran again."""
-        replaced: list[pa.Array[Any]] = [pa.array([], pa.string())]
-        for rank in range(last, 0, -1):
-            own = [
-                batch.column(0)
-                for source in self._sources
-                if source.rank == rank and source.entry.role != roles.SAMPLES
-                for batch in self._files.batches(self._store, source.entry.path, ["sample_id"])
-            ]
-            replaced.insert(0, pa.concat_arrays([replaced[0], *own]))
-        return replaced
+    def _rerun_rows(self, scratch: Path) -> Rerun:
+        later = [one for one in self._sources if one.rank and one.entry.role != roles.SAMPLES]
+        if not later:
+            return NOTHING
+        batches = (
+            (batch, source.rank)
+            for source in later
+            for batch in self._files.batches(self._store, source.entry.path, ["sample_id"])
+        )
+        return rerun_of(batches, sum(source.entry.rows for source in later), scratch)
 
 
 def checked_reason(name: str) -> str:

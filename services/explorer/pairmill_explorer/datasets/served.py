@@ -80,7 +80,7 @@ class ServedDataset:
         """
         self.name = name
         self.store = store
-        self._folder = folder
+        self.folder = folder
         self._encoders = encoders
         self._clock = clock
         self._threads = threads
@@ -149,7 +149,7 @@ class ServedDataset:
 
     def _take_over(self, current: Current) -> None:
         try:
-            opened = open_index(self.store, self._folder, threads=self._threads, current=current)
+            opened = open_index(self.store, self.folder, threads=self._threads, current=current)
         except RetriableError:
             raise
         except PairmillError:
