@@ -14,7 +14,16 @@ from pairmill.memory import ENVIRONMENT
 from tests.conftest import REPOSITORY
 from tests.unit.deploy.compose_file import IMAGES
 
-RECIPES: Final = ("Dockerfile", "s3.Dockerfile", "triton-cpu.Dockerfile")
+RECIPES: Final = (
+    "Dockerfile",
+    "s3.Dockerfile",
+    "triton-cpu.Dockerfile",
+    "standin/kafka.Dockerfile",
+    "standin/s3.Dockerfile",
+)
+OF_BUILDKIT: Final = re.compile(
+    r"^# *syntax=|^RUN --mount|^COPY (--\S+ )*--(chmod|link|parents)|<<", re.MULTILINE
+)
 SOURCES: Final = re.compile(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", re.MULTILINE)
 
 
@@ -43,10 +52,30 @@ def test_bases_are_exact_and_nobody_is_root(recipe: str) -> None:
         for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     ]
     assert bases
-    assert all(re.search(r":\d+\.\d+", base) for base in bases), bases
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", text, re.MULTILINE))
+    assert all(re.search(r":\d+\.\d+", base) for base in bases if base not in stages), bases
     users = re.findall(r"^USER (\d+):", text, re.MULTILINE)
     assert users
     assert int(users[-1]) > 0
+
+
+@pytest.mark.parametrize("recipe", ["Dockerfile", "standin/kafka.Dockerfile", "standin/s3.Dockerfile"])
+def test_a_builder_without_buildkit_knows_all_instructions(recipe: str) -> None:
+    assert OF_BUILDKIT.findall(_text(recipe)) == []
+
+
+def test_a_build_sees_what_it_copies_and_little_else() -> None:
+    lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    let_in = {line[1:] for line in lines if line.startswith("!")}
+    copied = {name.rstrip("/") for line in SOURCES.findall(_text("Dockerfile")) for name in line.split()}
+    unseen = {name for name in copied if not any(Path(name).is_relative_to(place) for place in let_in)}
+    assert unseen == set()
+
+
+def test_labels_say_what_an_image_is() -> None:
+    for label in ("title", "description", "version", "revision", "licenses"):
+        assert f"org.opencontainers.image.{label}=" in _text("Dockerfile")
 
 
 def test_the_image_says_whether_its_service_lives() -> None:

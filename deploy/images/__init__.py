@@ -1,0 +1,1 @@
+"""Recipes of images, and what runs while they are built."""
