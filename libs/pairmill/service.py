@@ -39,6 +39,8 @@ from pairmill.store.settings import S3Config
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.bus import BusMetrics, MeasuredBus
 from pairmill.telemetry.checks import PingCheck
+from pairmill.telemetry.disk import show_scratch
+from pairmill.telemetry.expiry import show_expiry
 from pairmill.telemetry.metrics import StageMetrics
 from pairmill.telemetry.store import MeasuredStore, StoreMetrics
 from pairmill.units import DEAD_LETTERS_TOPIC, LEDGER_TOPIC, PROGRESS_TOPIC, STAGE_TOPICS
@@ -120,6 +122,8 @@ def _opened(
     store = MeasuredStore(
         stack.enter_context(open_store(config.store_url, config.s3)), StoreMetrics(registry, clock)
     )
+    show_scratch(registry, config.scratch)
+    show_expiry(registry, clock, config)
     settings = _loop_settings(config, handler, group)
     loop = StageLoop(
         settings,

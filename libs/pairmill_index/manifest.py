@@ -104,6 +104,12 @@ class IndexVersion(msgspec.Struct, frozen=True, kw_only=True):
         """Rows of all segments, removed ones included."""
         return sum(segment.rows for segment in self.segments)
 
+    @property
+    def recall(self) -> float:
+        """Lowest recall@10 that was measured; 1 where all search is exact."""
+        found = (index.measured for segment in self.segments for index in segment.indices)
+        return min((measured.recall_at_10 for measured in found if measured is not None), default=1.0)
+
     def encoded(self) -> bytes:
         """Returns the manifest's bytes: equal versions have equal bytes."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1)

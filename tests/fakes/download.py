@@ -156,6 +156,14 @@ class CountingObserver:
     fetches: Counter[Reason.ValueType] = field(default_factory=Counter)
     images: Counter[Reason.ValueType] = field(default_factory=Counter)
     waits: int = 0
+    serving_now: int = 0
+    fetching_now: int = 0
+
+    def serving(self, change: int) -> None:
+        self.serving_now += change
+
+    def fetching(self, change: int) -> None:
+        self.fetching_now += change
 
     def fetched(self, reason: Reason.ValueType, body_bytes: int, seconds: float) -> None:
         self.fetches[reason] += 1

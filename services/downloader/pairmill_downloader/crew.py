@@ -101,6 +101,13 @@ class Crew:
 
     async def _serve(self, queue: DomainQueue) -> None:
         """Asks for a domain's URLs one after the other until none is left or time is up."""
+        self.means.observer.serving(1)
+        try:
+            await self._work_off(queue)
+        finally:
+            self.means.observer.serving(-1)
+
+    async def _work_off(self, queue: DomainQueue) -> None:
         while len(queue):
             wait = queue.next_time() - self.means.monotonic()
             is_late = self.means.monotonic() + wait > self._deadline
@@ -127,7 +134,7 @@ class Crew:
                 queue.put_back(tries)
                 return
             queue.had_turn(now, now - asked_at)
-            end = await self.means.network.fetcher.fetch(target.url, self.orders.download)
+            end = await self._fetch(target)
             self.means.observer.fetched(end.reason, len(end.body), self.means.monotonic() - now)
         tries.made += 1
         tries.last = without_body(end)
@@ -136,6 +143,13 @@ class Crew:
             self.ends[target.url] = await self._examined(tries, end)
         else:
             self._failed(queue, tries, end)
+
+    async def _fetch(self, target: Target) -> FetchEnd:
+        self.means.observer.fetching(1)
+        try:
+            return await self.means.network.fetcher.fetch(target.url, self.orders.download)
+        finally:
+            self.means.observer.fetching(-1)
 
     async def _watch(self, target: Target, end: FetchEnd) -> None:
         watch = self.means.network.watch

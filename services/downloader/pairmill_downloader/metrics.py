@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pairmill.reasons import reason_name
 from pairmill.telemetry.endings import possible_endings
@@ -47,6 +47,14 @@ class DownloadMetrics:
             buckets=_WAIT_SECONDS,
             registry=registry,
         )
+        self._domains = Gauge(
+            "pairmill_domains_served",
+            "Registrable domains with URLs left, by each unit at work; once for each connection to one.",
+            registry=registry,
+        )
+        self._fetching = Gauge(
+            "pairmill_fetches_in_flight", "Attempts at URLs that are under way.", registry=registry
+        )
         self._examine_seconds = Histogram(
             "pairmill_examine_duration_seconds",
             "Time to examine a body, the wait for a free decoder included.",
@@ -62,6 +70,14 @@ class DownloadMetrics:
         self._fetches.labels(reason_name(reason)).inc()
         self._bytes.inc(body_bytes)
         self._fetch_seconds.observe(seconds)
+
+    def serving(self, change: int) -> None:
+        """Counts domains in or out."""
+        self._domains.inc(change)
+
+    def fetching(self, change: int) -> None:
+        """Counts attempts in or out."""
+        self._fetching.inc(change)
 
     def waited(self, seconds: float) -> None:
         """Counts a wait for a host's turn."""

@@ -124,6 +124,14 @@ class DownloadObserver(Protocol):
         """One attempt at a URL ended."""
         ...
 
+    def serving(self, change: int) -> None:
+        """So many more domains, or fewer, have URLs left that a unit at work asks for."""
+        ...
+
+    def fetching(self, change: int) -> None:
+        """So many more attempts at URLs, or fewer, are under way."""
+        ...
+
     def waited(self, seconds: float) -> None:
         """A host's turn came, or was refused, after so long."""
         ...

@@ -11,6 +11,7 @@ from pairmill.errors import RetriableError
 from pairmill_explorer.datasets.registry import Datasets
 from pairmill_explorer.datasets.served import ServedDataset
 from pairmill_explorer.desk import SearchDesk
+from pairmill_index.manifest import IndexVersion
 
 
 class DatasetCollector(Collector):
@@ -36,12 +37,19 @@ class DatasetCollector(Collector):
             "Whether the newest version of a dataset or of its index does not serve.",
             labels=["dataset"],
         )
+        recall = GaugeMetricFamily(
+            "pairmill_served_recall",
+            "Lowest recall@10 against exact search that was measured in the index that answers.",
+            labels=["dataset"],
+        )
         for served in self._desk.datasets:
             trouble.add_metric([served.name], float(bool(served.trouble)))
-            if (index := _index_of(served)) is not None:
-                info.add_metric([served.name, index[0]], 1.0)
-                rows.add_metric([served.name], index[1])
-        yield from (info, rows, trouble, *self._of_searches())
+            if (found := _index_of(served)) is not None:
+                version, index = found
+                info.add_metric([served.name, version], 1.0)
+                rows.add_metric([served.name], index.rows)
+                recall.add_metric([served.name], index.recall)
+        yield from (info, rows, recall, trouble, *self._of_searches())
 
     def _of_searches(self) -> Iterator[Metric]:
         searched = CounterMetricFamily(
@@ -66,10 +74,10 @@ def why_none_serves(datasets: Datasets) -> str | None:
     return "; ".join(f"{served.name}: {served.trouble}" for served in datasets)
 
 
-def _index_of(served: ServedDataset) -> tuple[str, int] | None:
-    """Returns version and rows of the index that answers, if one does."""
+def _index_of(served: ServedDataset) -> tuple[str, IndexVersion] | None:
+    """Returns version and manifest of the index that answers, if one does."""
     try:
         with served.use() as snapshot:
-            return snapshot.index.version, snapshot.index.manifest.rows
+            return snapshot.index.version, snapshot.index.manifest
     except RetriableError:
         return None

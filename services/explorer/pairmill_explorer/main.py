@@ -20,6 +20,8 @@ from pairmill.store.directory import DirectoryStore
 from pairmill.store.factory import open_store
 from pairmill.store.port import ObjectStore
 from pairmill.telemetry.admin import AdminServer
+from pairmill.telemetry.disk import show_scratch
+from pairmill.telemetry.expiry import show_expiry
 from pairmill.telemetry.logs import configure_logging
 from pairmill.telemetry.process import describe_process
 from pairmill.telemetry.store import MeasuredStore, StoreMetrics
@@ -43,6 +45,8 @@ def main(env: Mapping[str, str]) -> int:
     with ExitStack() as stack:
         clock, registry, stop = SystemClock(), CollectorRegistry(), threading.Event()
         describe_process(registry)
+        show_scratch(registry, config.core.scratch)
+        show_expiry(registry, clock, config)
         explorer = stack.enter_context(_opened(config, stack, StoreMetrics(registry, clock), clock))
         with suppress(RetriableError):  # then they are started with the first image
             explorer.warm_up()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -19,6 +19,7 @@ from pairmill.store.port import ObjectStore
 from pairmill.units import STAGE_TOPICS
 from pairmill_gateway.handout import HandOut
 from pairmill_gateway.healing import Healer
+from pairmill_gateway.ports import HandOutObserver, NobodyToTell, Repeat
 from pairmill_protos.unit.v1.unit_pb2 import Progress, Stage, UnitTask
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class Means:
     clock: Clock
     reissue_after_seconds: float
     checkpoints: Checkpoints
+    observer: HandOutObserver = field(default_factory=NobodyToTell)
 
 
 class Conductor:
@@ -56,6 +58,7 @@ class Conductor:
         self._published: Collection[str] = ()
         self._unwatched: deque[UnitTask] = deque()  # handed out, not noted by the healer yet
         self._failed: dict[str, UnitTask] = {}  # to be handed out again
+        self._repeats: Counter[str] = Counter()  # how often open units were handed out again
         self._next_heal = 0.0
 
     @property
@@ -83,6 +86,7 @@ class Conductor:
         self._healer = None
         self._published = ()
         self._unwatched.clear()
+        self._repeats.clear()
 
     def note(self) -> None:
         """Takes what became expected, and what failed, since the last call."""
@@ -158,7 +162,7 @@ class Conductor:
             if task.unit_id in blocking:
                 continue
             if self._is_open(task):
-                self._hand_out_again(healer, task)
+                self._hand_out_again(healer, task, "failed")
             del self._failed[task.unit_id]
 
     def _heal(self, healer: Healer, blocking: Collection[str]) -> None:
@@ -167,12 +171,18 @@ class Conductor:
         self._next_heal = self._means.clock.monotonic() + _HEAL_SECONDS
         for task in healer.lost(self._follower.walk):
             if task.unit_id not in blocking:
-                self._hand_out_again(healer, task)
+                self._hand_out_again(healer, task, "lost")
+        for unit_id in [unit_id for unit_id in self._repeats if not self._follower.walk.is_open(unit_id)]:
+            del self._repeats[unit_id]
 
-    def _hand_out_again(self, healer: Healer, task: UnitTask) -> None:
-        log.warning("unit_handed_out_again", unit=task.unit_id)
+    def _hand_out_again(self, healer: Healer, task: UnitTask, cause: Repeat) -> None:
         self._send([task])
         healer.note(task)
+        self._repeats[task.unit_id] += 1
+        log.warning(
+            "unit_handed_out_again", unit=task.unit_id, cause=cause, times=self._repeats[task.unit_id]
+        )
+        self._means.observer.handed_out_again(cause, self._repeats[task.unit_id])
 
     def _prune(self) -> None:
         """Forgets now and then what another gateway has handed out and is closed."""

@@ -15,7 +15,7 @@ from pairmill.store.port import ObjectStore
 from pairmill_gateway.conductor import Conductor, Means, published_units
 from pairmill_gateway.ends import find_end
 from pairmill_gateway.job_records import end_message
-from pairmill_gateway.ports import Finisher, StatusSink
+from pairmill_gateway.ports import Finisher, HandOutObserver, NobodyToTell, StatusSink
 from pairmill_gateway.retention import Retention
 from pairmill_gateway.status import JobStatus, status_of
 from pairmill_protos.job.v1.job_pb2 import JobEnded
@@ -43,6 +43,7 @@ class JobDriver:
         reissue_after_seconds: float,
         checkpoints: Checkpoints,
         retention: Retention | None = None,
+        observer: HandOutObserver | None = None,
     ) -> None:
         """`retention` is for a bus that does not forget by itself."""
         self._bus = bus
@@ -60,6 +61,7 @@ class JobDriver:
             clock=clock,
             reissue_after_seconds=reissue_after_seconds,
             checkpoints=checkpoints,
+            observer=observer or NobodyToTell(),
         )
         self._conductor = Conductor(self._follower, means)
         self._conductor.note()

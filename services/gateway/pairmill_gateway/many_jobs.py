@@ -20,6 +20,8 @@ from pairmill.store.factory import open_store
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.bus import BusMetrics, MeasuredBus
 from pairmill.telemetry.checks import PingCheck
+from pairmill.telemetry.disk import show_scratch
+from pairmill.telemetry.expiry import show_expiry
 from pairmill.telemetry.logs import configure_logging
 from pairmill.telemetry.store import MeasuredStore, StoreMetrics
 from pairmill.units import JOBS_TOPIC, LEDGER_TOPIC, PROGRESS_TOPIC
@@ -92,6 +94,9 @@ def drive_jobs(env: Mapping[str, str]) -> int:
 
 def _loop(config: ClusterConfig, desk: Desk, registry: CollectorRegistry) -> JobsLoop:
     checkpoints = checkpoints_of(config.kill_at)
+    show_scratch(registry, config.scratch)
+    show_expiry(registry, desk.clock, config)
+    metrics = GatewayMetrics(registry, NoSink())
     workshop = DatasetWorkshop(
         bus=desk.bus,
         store=desk.store,
@@ -101,8 +106,8 @@ def _loop(config: ClusterConfig, desk: Desk, registry: CollectorRegistry) -> Job
         checkpoints=checkpoints,
         reissue_after_seconds=config.reissue_after_seconds,
         render=lambda dataset: render_report(collect_facts(dataset)),
+        observer=metrics,
     )
-    metrics = GatewayMetrics(registry, NoSink())
     return JobsLoop(
         JobsLoopSettings(
             member=member_name(config.member),
@@ -131,6 +136,7 @@ def _indexing(
         min_recall=config.index_min_recall,
         latency_ms=config.index_latency_ms,
     )
+    metrics.asks_for_recall(config.index_min_recall)
     return Indexing(desk.bus, workshop, desk.clock, options, metrics.waiting_for_index)
 
 

@@ -20,6 +20,7 @@ from pairmill.stage.loop import GAVE_UP
 from pairmill.store.factory import open_store
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.checks import PingCheck
+from pairmill.telemetry.disk import show_scratch
 from pairmill.telemetry.logs import configure_logging
 from pairmill.units import PROGRESS_TOPIC
 from pairmill_gateway.adapters.status_file import StatusFile
@@ -53,6 +54,7 @@ def drive_job(env: Mapping[str, str]) -> int:
             lambda dataset: render_report(collect_facts(dataset)),
             checkpoints,
         )
+        show_scratch(registry, config.scratch)
         sink = GatewayMetrics(registry, StatusFile(config.status_file))
         retention = retention_of(config.bus_url, bus, TopicPartition(PROGRESS_TOPIC, 0), clock)
         janitor = Janitor(store, source, checkpoints)
@@ -67,6 +69,7 @@ def drive_job(env: Mapping[str, str]) -> int:
                 reissue_after_seconds=config.reissue_after_seconds,
                 checkpoints=checkpoints,
                 retention=retention,
+                observer=sink,
             ),
             lambda ended: janitor.sweep(ended.job_id, repair_inputs(store, spec_ref)),
             clock=clock,

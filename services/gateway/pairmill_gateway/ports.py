@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from pairmill.dataset.reader import Dataset
 from pairmill.ledger.follower import JobFollower
@@ -26,6 +26,25 @@ class NoSink:
     """Shows nothing."""
 
     def show(self, status: JobStatus) -> None:
+        """Does nothing."""
+
+
+Repeat = Literal["failed", "lost"]
+"""Why a unit is handed out again: an attempt failed, or its task got lost."""
+
+
+class HandOutObserver(Protocol):
+    """Is told of units that are handed out again. Thread-safe."""
+
+    def handed_out_again(self, cause: Repeat, times: int) -> None:
+        """A unit was handed out again, so many times by now."""
+        ...
+
+
+class NobodyToTell:
+    """Takes measures and forgets them."""
+
+    def handed_out_again(self, cause: Repeat, times: int) -> None:
         """Does nothing."""
 
 

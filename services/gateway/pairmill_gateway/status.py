@@ -38,6 +38,15 @@ class JobStatus:
     why: str  # what the job already lacks for being complete
     counts: dict[str, int]
 
+    @property
+    def expected(self) -> int:
+        """Candidates that are to be expected in all, as if each wave that waits brought what the others did.
+
+        Too few as long as those that are at work still bring some.
+        """
+        handed_out = self.waves - self.waves_waiting
+        return self.candidates * self.waves // handed_out if handed_out > 0 else self.candidates
+
     def as_dict(self) -> dict[str, object]:
         """Returns plain values for JSON."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

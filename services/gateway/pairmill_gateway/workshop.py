@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from pairmill_gateway.book import JobEntry
 from pairmill_gateway.conductor import Means
 from pairmill_gateway.finisher import DatasetFinisher
 from pairmill_gateway.janitor import Janitor, repair_inputs
-from pairmill_gateway.ports import Finisher, Render
+from pairmill_gateway.ports import Finisher, HandOutObserver, NobodyToTell, Render
 
 _FILE: Final = "file://"
 
@@ -33,6 +33,7 @@ class DatasetWorkshop:
     checkpoints: Checkpoints
     reissue_after_seconds: float
     render: Render
+    observer: HandOutObserver = field(default_factory=NobodyToTell)
 
     def means(self, entry: JobEntry, bus: Bus) -> Means:
         """Returns what acting for a job takes, over the bus as the job sees it."""
@@ -42,6 +43,7 @@ class DatasetWorkshop:
             clock=self.clock,
             reissue_after_seconds=self.reissue_after_seconds,
             checkpoints=self.checkpoints,
+            observer=self.observer,
         )
 
     def finisher(self, entry: JobEntry) -> Finisher:

@@ -19,6 +19,8 @@ from pairmill.store.factory import open_store
 from pairmill.telemetry.admin import AdminServer
 from pairmill.telemetry.bus import BusMetrics, MeasuredBus
 from pairmill.telemetry.checks import PingCheck
+from pairmill.telemetry.disk import show_scratch
+from pairmill.telemetry.expiry import show_expiry
 from pairmill.telemetry.logs import configure_logging
 from pairmill.telemetry.metrics import StageMetrics
 from pairmill.units import DEAD_LETTERS_TOPIC
@@ -38,6 +40,8 @@ def main(env: Mapping[str, str]) -> int:
     log.info("configured", **redacted(config))
     with ExitStack() as stack:
         clock, registry = SystemClock(), CollectorRegistry()
+        show_scratch(registry, config.scratch)
+        show_expiry(registry, clock, config)
         bus = MeasuredBus(
             stack.enter_context(open_bus(config.bus_url, config.kafka)), BusMetrics(registry), clock
         )

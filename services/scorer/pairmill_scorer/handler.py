@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +18,7 @@ from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, ScoreInput, Stage
 from pairmill_scorer.embeddings import StoredEmbeddings, no_embeddings, open_embeddings
 from pairmill_scorer.images import in_kept_tar, in_shard, kept_keys, nowhere
 from pairmill_scorer.kept_tar import cut_tar
-from pairmill_scorer.ports import ScoringHeads
+from pairmill_scorer.ports import NullObserver, ScoreObserver, ScoringHeads
 from pairmill_scorer.rows import NO_FAILURES, count_outcomes, downloaded_rows, scored_rows
 from pairmill_scorer.scoring import score_embeddings
 
@@ -33,7 +33,7 @@ class ScoreParts:
     dimensions: int
     check_heads: Callable[[], None]  # raises unless the heads give the known answer to known input
     block_rows: int = 4096  # rows scored at once
-    observe_seconds: Callable[[float], None] = lambda seconds: None  # told how long each block took
+    observer: ScoreObserver = field(default_factory=NullObserver)
 
 
 class ScoreHandler:
@@ -70,6 +70,7 @@ class ScoreHandler:
         )
         table, outputs = _place_images(context, table)
         outputs.append(_store_scores(context, table))
+        self._parts.observer.judged(table)
         return UnitResult(rows_in=table.num_rows, tally=_tally(table), outputs=outputs)
 
     def self_test(self) -> None:
@@ -81,7 +82,7 @@ class ScoreHandler:
 
     def _after_block(self, context: UnitContext, rows: int) -> Callable[[int, float], None]:
         def after_block(done: int, seconds: float) -> None:
-            self._parts.observe_seconds(seconds)
+            self._parts.observer.scored(seconds)
             context.report_progress(done, rows)
             _stop_if_cut_off(context)
 

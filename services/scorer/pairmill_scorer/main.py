@@ -24,6 +24,6 @@ def main(env: Mapping[str, str]) -> int:
     configure_logging(service.log_level, service="scorer", version=__version__)
     registry = CollectorRegistry()
     bundle = load_bundle(config.bundle, wanted_digest=config.bundle_digest)
-    handler = ScoreHandler(score_parts(config, bundle, ScorerMetrics(registry).scored))
+    handler = ScoreHandler(score_parts(config, bundle, ScorerMetrics(registry)))
     group = stage_group(handler.stage, bundle_digest=bundle.digest)
     return run_stage(service, handler, group=group, registry=registry)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Histogram
+from typing import Final
+
+import pyarrow as pa
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from pairmill_scorer.distributions import ScoreDistributions
 
 _BLOCK_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_ENGLISH: Final = "en"
+_BUCKETS: Final = (_ENGLISH, "multi", "nolang")
+_OUTCOMES: Final = ("kept", "filtered", "failed")
 
 
 class ScorerMetrics:
@@ -17,7 +25,30 @@ class ScorerMetrics:
             buckets=_BLOCK_SECONDS,
             registry=registry,
         )
+        self._rows = Counter(
+            "pairmill_scored_rows",
+            "Rows by their language and their verdict.",
+            ("bucket", "outcome"),
+            registry=registry,
+        )
+        self._distributions = ScoreDistributions()
+        registry.register(self._distributions)
+        for bucket in _BUCKETS:
+            for outcome in _OUTCOMES:
+                self._rows.labels(bucket, outcome)
 
     def scored(self, seconds: float) -> None:
         """Counts a block of rows."""
         self._seconds.observe(seconds)
+
+    def judged(self, table: pa.Table) -> None:
+        """Counts the rows of a unit with their scores and verdicts."""
+        self._distributions.add(table)
+        groups = table.group_by(["language", "outcome"]).aggregate([([], "count_all")])
+        for row in groups.to_pylist():
+            self._rows.labels(_bucket(row["language"]), row["outcome"]).inc(row["count_all"])
+
+
+def _bucket(language: str | None) -> str:
+    """Returns the folder of `data/` that a language belongs to."""
+    return _ENGLISH if language == _ENGLISH else "multi" if language else "nolang"

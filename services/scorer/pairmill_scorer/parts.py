@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pairmill_models.bundle import Bundle
 from pairmill_models.check import BundleCheck
 from pairmill_models.heads import OnnxHeads
 from pairmill_scorer.config import ScorerConfig
 from pairmill_scorer.handler import ScoreParts
+from pairmill_scorer.ports import NullObserver, ScoreObserver
 
 
-def score_parts(
-    config: ScorerConfig, bundle: Bundle, observe_seconds: Callable[[float], None] = lambda seconds: None
-) -> ScoreParts:
+def score_parts(config: ScorerConfig, bundle: Bundle, observer: ScoreObserver | None = None) -> ScoreParts:
     """Returns the parts for a loaded bundle; raises ConfigurationError if its heads cannot be run."""
     heads = OnnxHeads(bundle)
     check = BundleCheck(bundle)
@@ -24,5 +21,5 @@ def score_parts(
         dimensions=bundle.dimensions,
         check_heads=lambda: check.check_heads(heads),
         block_rows=config.block_rows,
-        observe_seconds=observe_seconds,
+        observer=observer or NullObserver(),
     )

@@ -17,6 +17,8 @@ from pairmill.clock import SystemClock
 from pairmill.config import document
 from pairmill.service import ServiceConfig
 from pairmill.telemetry.bus import BusMetrics
+from pairmill.telemetry.disk import show_scratch
+from pairmill.telemetry.expiry import show_expiry
 from pairmill.telemetry.health import HealthCollector
 from pairmill.telemetry.metrics import StageMetrics
 from pairmill.telemetry.store import StoreMetrics
@@ -88,7 +90,9 @@ def test_measures_follow_the_naming() -> None:
         assert measure.name.replace("_", "").isalnum()
         assert measure.name.islower()
         if measure.kind == "histogram":
-            assert measure.unit == "seconds" or measure.name.endswith(("_rows", "_records", "_bytes"))
+            assert measure.unit == "seconds" or measure.name.endswith(
+                ("_rows", "_records", "_bytes", "_score")
+            )
 
 
 def test_what_the_code_says_is_what_a_registry_exposes() -> None:
@@ -143,6 +147,8 @@ def _of_commands(command: Any) -> Iterator[str]:
 def _registries() -> list[CollectorRegistry]:
     stage, gateway = CollectorRegistry(), CollectorRegistry()
     StageMetrics(stage, stage=Stage.STAGE_CRAWL)
+    show_scratch(stage, Path("unused"))
+    show_expiry(stage, SystemClock())
     for metrics in (CrawlerMetrics, DownloadMetrics, InferenceMetrics, ScorerMetrics, IndexerMetrics):
         metrics(stage)
     stage.register(HealthCollector({"loop": lambda: None}, {"loop": lambda: None}))

@@ -14,6 +14,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "Histogram": "histogram",
     "GaugeMetricFamily": "gauge",
     "CounterMetricFamily": "counter",
+    "HistogramMetricFamily": "histogram",
 }
 _PREFIX: Final = "pairmill_"
 _LABELS: Final = ("labelnames", "labels")
@@ -27,6 +28,9 @@ RPC: Final = "every API"
 _LIBRARY_OWNERS: Final = (
     ("libs/pairmill/telemetry/process.py", EVERY_SERVICE),
     ("libs/pairmill/telemetry/health.py", EVERY_SERVICE),
+    ("libs/pairmill/telemetry/cpu.py", EVERY_SERVICE),
+    ("libs/pairmill/telemetry/disk.py", EVERY_SERVICE),
+    ("libs/pairmill/telemetry/expiry.py", EVERY_SERVICE),
     ("libs/pairmill/rpc/", RPC),
     ("libs/pairmill_models/triton", TRITON),
     ("libs/", EVERY_STAGE),

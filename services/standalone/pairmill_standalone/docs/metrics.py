@@ -17,10 +17,11 @@ from pairmill_standalone.docs.measures import (
 
 SERVICES: Final = ("gateway", "crawler", "downloader", "inference", "scorer", "indexer", "explorer")
 LABELS: Final[Mapping[str, str]] = {
-    "bucket": "`en`, `multi`, `nolang`: a language bucket of the index",
+    "bucket": "`en`, `multi`, `nolang`: a language bucket",
     "cache": "of the explorer: `filters`, `results` (of queries, for their next pages), `pictures`",
     "cause": "of pauses `dependency` (bus, store, model server or disk), `breaker` (the self-test fails); of \
-refused calls `quota` (of a caller), `work` (too many wait)",
+refused calls `quota` (of a caller), `work` (too many wait); of units handed out again `failed` (an \
+attempt), `lost` (its task)",
     "change": "`built`, `added` (to the version before), `none` (it was up to date)",
     "check": "`loop`, `bus`, `store`, of inference `model` too",
     "dataset": "a dataset by the name that the explorer's settings give it, or that of its folder",
@@ -40,6 +41,7 @@ refused calls `quota` (of a caller), `work` (too many wait)",
 `miss`",
     "route": "a call of the services, such as `SearchService/Search`, or one of the other addresses",
     "role": "what a file is, as in [formats.md](formats.md); `step` for what the janitor removes",
+    "setting": "what names the file, such as `rpc.tls.certificate_file`",
     "service": "name of the service",
     "standing": "of units `open` or `closed`; of candidates `planned`, `ended` (their download), `passed` \
 (the thresholds)",
@@ -47,6 +49,7 @@ refused calls `quota` (of a caller), `work` (too many wait)",
 `incomplete`, `cancelled`; of exports `complete`, `failed`, `cancelled`",
     "status": "HTTP's status",
     "step": "`encode`, `filter`, `search`, `rows`; `all` of them",
+    "times": "`1`, `2`, `3`, `more`",
     "topic": "of lag and progress a topic that the service's group reads; of published records any",
     "version": "of Pairmill; of `pairmill_index_info` that of the index",
 }
@@ -61,7 +64,7 @@ a label comes from a closed set, and stands at zero from the start, so that a ra
 event on; topics and partitions appear when they are assigned.
 
 Besides these each process has the standard `process_…` measures: CPU, resident memory, open files. They \
-do not count its children, in which WATs are read and images decoded.
+do not count its children, in which WATs are read and images decoded; `pairmill_cpu_seconds_total` does.
 
 [deploy/prometheus/rules.yml](../deploy/prometheus/rules.yml) records from them what a dashboard shows, and \
 has the alerts, each with a [runbook](runbooks/README.md).
