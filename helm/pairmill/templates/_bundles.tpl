@@ -50,6 +50,9 @@
     - fetch
     - {{ ternary "tiny" (printf "%s/%s" (trimSuffix "/" $.Values.bundles.url) $name) (eq $source "tiny") }}
     - /bundles/{{ $name }}
+    {{- if and $.Values.bundles.digest (eq $name (include "pairmill.bundleName" $)) }}
+    - --digest={{ $.Values.bundles.digest }}
+    {{- end }}
   env:
     {{- $env := dict -}}
     {{- include "pairmill.env.store" (dict "root" $ "env" $env) }}

@@ -157,6 +157,9 @@
     {{- toYaml $.root.Values.networkPolicy.clientsFrom | nindent 4 }}
     {{- end }}
     {{- include "pairmill.peer" (dict "root" $.root "component" "test") | nindent 4 }}
+    {{- if $.root.Values.demo.enabled }}
+    {{- include "pairmill.peer" (dict "root" $.root "component" "demo-job") | nindent 4 }}
+    {{- end }}
     {{- if eq $.component "gateway" }}
     - podSelector:
         matchLabels:

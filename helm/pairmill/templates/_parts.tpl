@@ -82,3 +82,8 @@ job
 {{- define "pairmill.topicsReplication" -}}
 {{- if .Values.demo.enabled -}}1{{- else -}}{{ int .Values.topics.replication }}{{- end -}}
 {{- end -}}
+
+{{/* Takes root and component. The demo's downloader alone learns the address of the demo's web, which is no public one. */}}
+{{- define "pairmill.isDemoDownloader" -}}
+{{- if and .root.Values.demo.enabled (eq .component "downloader") -}}true{{- end -}}
+{{- end -}}

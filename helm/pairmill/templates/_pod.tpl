@@ -26,6 +26,9 @@
     fieldRef: {fieldPath: metadata.name}
 {{- end }}
 {{- include "pairmill.pod.cores" . }}
+{{- if include "pairmill.isDemoDownloader" . }}
+{{ include "pairmill.demo.downloaderEnv" .root | trim }}
+{{- end }}
 {{- with .spec.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -160,6 +163,10 @@ topologySpreadConstraints:
 
 {{- define "pairmill.pod.annotations" -}}
 {{- $checksum := dict "checksum/config" (include "pairmill.environment" . | sha256sum) -}}
+{{- if .root.Values.monitoring.scrapeAnnotations -}}
+{{- $_ := set $checksum "prometheus.io/scrape" "true" -}}
+{{- $_ := set $checksum "prometheus.io/port" "9100" -}}
+{{- end -}}
 {{- mustMergeOverwrite (dict) .root.Values.commonAnnotations .spec.podAnnotations $checksum | toYaml -}}
 {{- end -}}
 
@@ -175,7 +182,7 @@ spec:
   {{- end }}
   serviceAccountName: {{ include "pairmill.serviceAccountName" . }}
   automountServiceAccountToken: false
-  enableServiceLinks: false
+  enableServiceLinks: {{ include "pairmill.isDemoDownloader" . | default "false" }}
   terminationGracePeriodSeconds: {{ include "pairmill.grace" . }}
   securityContext:
     {{- mustMergeOverwrite (include "pairmill.podSecurityContext" .root | fromYaml) .spec.podSecurityContext | toYaml | nindent 4 }}

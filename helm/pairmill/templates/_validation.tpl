@@ -45,11 +45,17 @@ bundles.existingClaim.name: is not set; name the claim whose folders are bundles
 {{- if and (eq $source "image") (not $bundles.image.reference) }}
 bundles.image.reference: is not set; name the image that holds bundles
 {{- end }}
+{{- if and (eq (include "pairmill.topicsMode" .) "strimzi") (not .Values.topics.strimzi.cluster) }}
+topics.strimzi.cluster: is not set; name the Kafka object that the topics belong to
+{{- end }}
 {{- if and (eq $source "store") (not $bundles.url) }}
 bundles.url: is not set; give the prefix whose folders are bundles, s3://bucket/prefix
 {{- end }}
 {{- if and (eq .Values.embedding.mode "triton") (not .Values.triton.enabled) (not .Values.triton.target) }}
 triton.target: is not set; give host:port of a Triton, set triton.enabled, or embedding.mode to inProcess
+{{- end }}
+{{- if and .Values.triton.enabled (eq .Values.triton.autoscaling.mode "keda") (not .Values.triton.autoscaling.prometheusAddress) }}
+triton.autoscaling.prometheusAddress: is not set; give the address of the Prometheus that has Triton's metrics
 {{- end }}
 {{- if and .Values.triton.enabled (ne .Values.embedding.mode "triton") }}
 triton.enabled: nobody would ask it; set embedding.mode to triton, or leave it out
