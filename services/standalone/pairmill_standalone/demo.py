@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pairmill.errors import ConfigurationError
 from pairmill_downloader.images.phash import perceptual_hash
 from pairmill_gateway.admission import normalise_wats
 from pairmill_gateway.request import JobRequest, admit_request
@@ -42,6 +46,25 @@ def prepare_demo_world(folder: Path, bundle: Bundle, *, candidates: int, seed: i
         seed=seed,
         phash=lambda pixels: int(perceptual_hash(pixels), 16),
     )
+
+
+def serve_demo(world: PreparedWorld, address: str, port: int, say: Callable[[str], None]) -> None:
+    """Serves a synthetic web until SIGINT or SIGTERM, and nothing else."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    with world.web(port, address) as web:
+        say(f"the synthetic web of {len(world.wats)} WATs is at {address}:{web.port}")
+        stopped.wait()
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Returns an address to listen on and its port; raises ConfigurationError where it is none."""
+    address, _, port = text.rpartition(":")
+    try:
+        return str(ipaddress.ip_address(address.strip("[]"))), int(port)
+    except ValueError as error:
+        raise ConfigurationError(f"--serve: {text!r} is no address and port, such as 0.0.0.0:7900") from error
 
 
 def run_demo(

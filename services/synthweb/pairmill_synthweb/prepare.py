@@ -21,6 +21,7 @@ from pairmill_protos.job.v1.job_pb2 import JobSpec, ScoreRules
 from pairmill_synthweb.files import PictureFiles
 from pairmill_synthweb.plan import DEFAULT_CANDIDATES, DEFAULT_SEED, DEFAULT_WATS, build_world
 from pairmill_synthweb.rules import Rules, demo_overrides, demo_spec
+from pairmill_synthweb.serving.server import LOOPBACK
 from pairmill_synthweb.truth.appraise import Appraiser
 from pairmill_synthweb.truth.counts import counts_of
 from pairmill_synthweb.truth.model import BundleModel
@@ -38,6 +39,8 @@ TRUTH_FILE: Final = "truth.parquet"
 WAT_FOLDER: Final = "wat"
 PICTURE_FOLDER: Final = "pictures"
 FAILURES_FILE: Final = "failures"
+JOB_FILE: Final = "job.json"
+"""What a job over the world has to be told: names of its WATs, settings."""
 
 _FORMAT: Final = 1
 
@@ -52,14 +55,27 @@ class PreparedWorld:
     truth: Path
     settings: Mapping[str, str]  # of the job that is to crawl it, on top of the profile `default`
 
-    def web(self, port: int = 0) -> SyntheticWeb:
-        """Returns the web to be entered as a context; what has healed stays so over restarts."""
+    def web(self, port: int = 0, address: str = LOOPBACK) -> SyntheticWeb:
+        """Returns the web to be entered as a context; what has healed stays so over restarts.
+
+        Asked by a name that is none of its hosts, such as an address, it gives out its WATs, its truth, and
+        what a job over it has to be told.
+        """
         return SyntheticWeb(
             self.world,
             _files(self.world.seed, self.world.redraws, self.folder),
             port=port,
             state=self.folder / FAILURES_FILE,
+            address=address,
+            documents=self._documents(),
         )
+
+    def _documents(self) -> dict[str, Path]:
+        job = self.folder / JOB_FILE
+        names = [wat.name for wat in self.wats]
+        job.write_text(json.dumps({"wats": names, "settings": dict(self.settings)}, indent=1))
+        given = {f"/{JOB_FILE}": job, f"/{TRUTH_FILE}": self.truth}
+        return given | {f"/{WAT_FOLDER}/{wat.name}": wat for wat in self.wats}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -42,14 +42,21 @@ class SyntheticWeb:
         port: int = 0,
         state: Path | None = None,
         pace: Pace | None = None,
+        address: str = LOOPBACK,
+        documents: Mapping[str, Path] | None = None,
     ) -> None:
-        """With a file `state`, what has failed enough stays well after a restart."""
+        """With a file `state`, what has failed enough stays well after a restart.
+
+        `address` is where it listens; `documents` are files by target that stand on no host of the world.
+        """
         self.journal = Journal()
         self._world = world
         self._files = files
         self._wanted_port = port
         self._state = state
         self._pace = pace or Pace.of(world.rules)
+        self._address = address
+        self._documents = documents
         self._stack = ExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._port = 0
@@ -85,10 +92,10 @@ class SyntheticWeb:
         with self._stack:
             failures = self._stack.enter_context(FailureCounts(self._state))
             self._refused_port = self._stack.enter_context(_port_without_listener())
-            site = Site(self._world, self._files, failures, self.journal)
+            site = Site(self._world, self._files, failures, self.journal, self._documents)
             server = SyntheticServer(site, self.journal, self._pace)
             self._loop = self._stack.enter_context(_loop_in_thread())
-            self._port = self._wait(server.start(self._wanted_port))
+            self._port = self._wait(server.start(self._wanted_port, self._address))
             self._stack.callback(lambda: self._wait(server.stop()))
             self._stack = self._stack.pop_all()
         return self

@@ -124,6 +124,25 @@ def test_it_says_where_it_is_and_leaves_its_journal(
     assert facts["violations"] == [{"kind": "robots_not_asked", "url": resource.url}]
 
 
+def test_by_another_name_it_gives_out_its_wats_its_truth_and_what_a_job_is_told(
+    prepared: PreparedWorld,
+) -> None:
+    with prepared.web() as web:
+        order = json.loads(ask(web.port, "web:7900", "/job.json").body)
+        assert order == {"wats": [wat.name for wat in prepared.wats], "settings": dict(prepared.settings)}
+        assert ask(web.port, "10.1.2.3", "/truth.parquet").body == prepared.truth.read_bytes()
+        wat = prepared.wats[0]
+        assert ask(web.port, "web", f"/wat/{wat.name}").body == wat.read_bytes()
+        assert ask(web.port, "web", "/wat/../world.json").status == 404
+        assert web.journal.unknown_urls() == ["web/wat/../world.json"]
+
+
+def test_its_own_hosts_give_out_nothing_of_that(prepared: PreparedWorld) -> None:
+    with prepared.web() as web:
+        host = next(iter(prepared.world.hosts))
+        assert ask(web.port, host, "/job.json").status == 404
+
+
 def test_it_ends_with_whoever_started_it(prepared: PreparedWorld, bundle: Bundle) -> None:
     with served(prepared, bundle, "--watch-stdin") as process:
         address(process)

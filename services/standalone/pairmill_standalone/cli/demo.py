@@ -22,6 +22,13 @@ def demo(
     bundle: BundleOption = None,
     workers: Workers = None,
     state_dir: StateDir = None,
+    serve: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS:PORT",
+            help="Only draw the web and serve it there, for `pairmill job demo` on a cluster.",
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Build a dataset from a synthetic web and compare every candidate with the known truth.
@@ -33,7 +40,7 @@ def demo(
     from pairmill_models.bundle import load_bundle
     from pairmill_standalone.cli.run import execute, parse_workers, run_log, stop_unless_ended
     from pairmill_standalone.cli.summary import print_summary
-    from pairmill_standalone.demo import prepare_demo, run_demo
+    from pairmill_standalone.demo import parse_listen, prepare_demo, run_demo, serve_demo
     from pairmill_standalone.run_options import RunOptions
     from pairmill_standalone.workspace import open_workspace
 
@@ -43,6 +50,9 @@ def demo(
         workspace = open_workspace(out, state_dir)
         complain("drawing the synthetic web")
         world = prepare_demo(workspace, model, candidates=candidates, seed=seed)
+        if serve:
+            serve_demo(world, *parse_listen(serve), complain)
+            return
         options = RunOptions(bundle=chosen, workers=parse_workers(workers or ()))
         with run_log(workspace):
             end = run_demo(workspace, world, model, options, execute)

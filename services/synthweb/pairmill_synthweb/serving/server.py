@@ -22,7 +22,7 @@ _AT_ONCE: Final = frozenset({Manner.PLAIN, Manner.SHORT, Manner.RESET, Manner.RA
 
 
 class SyntheticServer:
-    """Answers for all hosts at one port of the loopback interface. Used from one event loop."""
+    """Answers for all hosts at one port. Used from one event loop."""
 
     def __init__(self, site: Site, journal: Journal, pace: Pace) -> None:
         self._site = site
@@ -31,10 +31,10 @@ class SyntheticServer:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def start(self, port: int = 0) -> int:
+    async def start(self, port: int = 0, address: str = LOOPBACK) -> int:
         """Begins to listen; returns the port. Raises OSError where the port is taken."""
         self._server = await asyncio.start_server(
-            self._serve, LOOPBACK, port, limit=MAX_HEAD_BYTES, backlog=_BACKLOG
+            self._serve, address, port, limit=MAX_HEAD_BYTES, backlog=_BACKLOG
         )
         taken: int = self._server.sockets[0].getsockname()[1]
         return taken

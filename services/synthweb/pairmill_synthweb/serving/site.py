@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from pairmill_synthweb.bodies import bodies, gzipped, zeros_under_gzip
@@ -17,6 +19,7 @@ from pairmill_synthweb.world import ALWAYS, Answer, Host, Resource, RobotsPolicy
 
 TDM_PATH: Final = "/.well-known/tdmrep.json"
 
+_DOCUMENT_HEADERS: Final = (("Content-Type", "application/octet-stream"),)
 _GARBAGE: Final = b"\x16\x03\x01 this is not HTTP\r\n\x00\xff\xfe and never was\r\n\r\n"
 _HEADER_LINES: Final = 4000
 _ENDLESS_PIECE: Final = bytes(range(256)) * 256
@@ -26,8 +29,17 @@ _DRIP_BYTES: Final = 4096
 class Site:
     """Answers for all hosts of a world. Thread-safe as far as its parts are."""
 
-    def __init__(self, world: World, files: PictureFiles, failures: FailureCounts, journal: Journal) -> None:
+    def __init__(
+        self,
+        world: World,
+        files: PictureFiles,
+        failures: FailureCounts,
+        journal: Journal,
+        documents: Mapping[str, Path] | None = None,
+    ) -> None:
+        """`documents` are files by target, for whoever asks by a name that is none of the world's hosts."""
         self._world = world
+        self._documents = documents or {}
         self._files = files
         self._failures = failures
         self._journal = journal
@@ -37,6 +49,9 @@ class Site:
         """Returns the answer to a request; `record` is what its host saw so far."""
         host = self._world.hosts.get(request.host)
         if host is None:
+            document = self._documents.get(request.target)
+            if document is not None:
+                return Reply(headers=_DOCUMENT_HEADERS, body=document.read_bytes())
             self._journal.unknown(f"{request.host}{request.target}")
             return NOT_FOUND
         if request.target == ROBOTS_PATH:

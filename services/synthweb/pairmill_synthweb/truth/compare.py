@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pairmill.dataset import roles
 from pairmill.dataset.reader import Dataset
+from pairmill.store.port import ObjectStore
 from pairmill_synthweb.truth.counts import Counts
 from pairmill_synthweb.truth.table import Truth
 
@@ -75,7 +76,7 @@ class Comparison:
         )
 
 
-def compare_with_truth(dataset: Path, truth: Truth) -> Comparison:
+def compare_with_truth(dataset: Path | ObjectStore, truth: Truth) -> Comparison:
     """Returns how a finished dataset differs from the truth; raises ConfigurationError without one."""
     opened = Dataset.open(dataset)
     found: dict[str, dict[str, Any]] = {}

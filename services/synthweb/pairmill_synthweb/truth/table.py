@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,10 +69,12 @@ def write_truth(truth: Truth, path: Path) -> None:
     unfinished.replace(path)
 
 
-def read_truth(path: Path) -> Truth:
-    """Returns the truth that a file holds."""
-    table = pq.read_table(path)
+def read_truth(file: Path | BinaryIO) -> Truth:
+    """Returns the truth that a file holds; raises ValueError where it is none."""
+    table = pq.read_table(file)
     metadata = table.schema.metadata or {}
+    if _COUNTS_KEY not in metadata:
+        raise ValueError("the file holds a table, but no truth")
     counts: Counts = Counter(dict(_entries(metadata[_COUNTS_KEY])))
     return Truth(table.replace_schema_metadata(None), counts)
 
