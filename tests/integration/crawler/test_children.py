@@ -86,8 +86,8 @@ def test_a7_a_record_on_which_a_child_does_not_get_on_is_crashed(tmp_path: Path,
 @pytest.mark.faults
 def test_a7_a_long_search_for_the_next_record_is_no_standstill() -> None:
     first, second = (wat_of(page_record(image(f"/{n}.jpg", f"picture {n}"))) for n in range(2))
-    data = first + (MAGIC + bytes(7)) * 400_000 + second
-    with closing(pool_of(detector_named, source=Memory(data, chunk=10_000), stall_seconds=0.5)) as pool:
+    data = first + (MAGIC + bytes(7)) * 1_200_000 + second
+    with closing(pool_of(detector_named, source=Memory(data, chunk=10_000), stall_seconds=2.0)) as pool:
         found, deaths = crawled(pool, Path("some.wat.gz"), "none")
     assert (len(found.rows), found.counts, deaths) == (2, {"corrupt_gzip": 1}, 0)
 

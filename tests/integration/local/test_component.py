@@ -109,7 +109,7 @@ def test_a_process_known_by_number_and_start_can_be_ended_by_another(server: Sma
     known = Running(server.pid, server.running.started)
     assert known.alive
     assert known.end(10.0)
-    assert not server.alive
+    wait_until(lambda: not server.alive)  # until then its threads end one by one
 
 
 def test_a_process_is_known_by_what_no_setting_of_the_clock_moves(server: SmallServer) -> None:
