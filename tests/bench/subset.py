@@ -109,7 +109,7 @@ def _exported(store: DirectoryStore, form: Format, scratch: Path) -> int:
     served = ServedDataset("bench", store, scratch, encoders=lambda digest: None, clock=SystemClock())
     served.refresh()
     with served.use() as snapshot:
-        work = _work(snapshot, served, form)
+        work = _work(snapshot, served, form, scratch)
         end: EndRecord = work.run()
     JobShelf(store).remove_files(work.job.export_id)
     JobShelf(store).forget_end(work.job.export_id)
@@ -117,7 +117,7 @@ def _exported(store: DirectoryStore, form: Format, scratch: Path) -> int:
     return end.bytes
 
 
-def _work(snapshot: Snapshot, served: ServedDataset, form: Format) -> Work:
+def _work(snapshot: Snapshot, served: ServedDataset, form: Format, scratch: Path) -> Work:
     recipe = Recipe(name="bench", filters=Filters(safe_mode=SafeMode.SAFE_MODE_SHOW))
     found = checked(recipe, snapshot.index.manifest.dimensions, snapshot.rules)
     subset = Subset(recipe=found.recipe, revision=1, digest=found.digest)
@@ -133,6 +133,7 @@ def _work(snapshot: Snapshot, served: ServedDataset, form: Format) -> Work:
         checked=found,
         job=new_job(subset, snapshot, form, 10_000, clock),
         store=served.store,
+        scratch=scratch,
         newest=newest,
         meter=Meter(clock),
         check=lambda: None,

@@ -19,6 +19,10 @@ class FailingStore:
         self._fails = fails
         self.times_left = times
 
+    def fails_at(self, key: str, times: int = 1) -> None:
+        """Has the next writes or removals of some keys fail."""
+        self._fails, self.times_left = key, times
+
     def _may_fail(self, key: str) -> None:
         if self.times_left and self._fails in key:
             self.times_left -= 1

@@ -84,10 +84,13 @@ class FolderFiles:
 class StoreFiles:
     """A dataset in an object store; whole files are copied to a temporary folder while they are read.
 
+    `scratch` holds that folder; without one it is the system's.
+
     Besides what whoever reads compares, the store compares each whole file with the checksum beside it.
     """
 
     store: ObjectStore
+    scratch: Path | None = None
 
     def __str__(self) -> str:
         """Returns the store's address, for messages."""
@@ -109,15 +112,15 @@ class StoreFiles:
     @contextmanager
     def local(self, path: str) -> Iterator[Path]:
         """Gives a copy that is removed afterwards."""
-        with tempfile.TemporaryDirectory(prefix="pairmill-") as folder:
+        with tempfile.TemporaryDirectory(prefix="pairmill-", dir=self.scratch) as folder:
             copy = Path(folder) / PurePosixPath(path).name
             self.store.fetch(checked_path(path), copy)
             yield copy
 
 
-def files_of(where: Path | ObjectStore) -> DatasetFiles:
-    """Returns read access to the dataset in a folder or a store."""
-    return FolderFiles(where) if isinstance(where, Path) else StoreFiles(where)
+def files_of(where: Path | ObjectStore, *, scratch: Path | None = None) -> DatasetFiles:
+    """Returns read access to the dataset in a folder or a store, whose files are copied to `scratch`."""
+    return FolderFiles(where) if isinstance(where, Path) else StoreFiles(where, scratch)
 
 
 def checked_path(path: str) -> str:

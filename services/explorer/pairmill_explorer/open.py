@@ -27,7 +27,7 @@ from pairmill_explorer.search.searcher import Searcher
 class CoreConfig:
     """How an explorer's core works."""
 
-    scratch: Path  # folder of its own, for indices that lie in buckets
+    scratch: Path  # folder of its own, for indices in buckets and exports on their way there
     poll_seconds: float = 10.0  # between two looks for a new version
     model: ModelConfig = field(default_factory=ModelConfig)  # where the models of queries come from
     search_threads: int = 1  # cores that one search uses

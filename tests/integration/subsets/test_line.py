@@ -15,6 +15,7 @@ from pairmill_explorer.subsets.exports.job import End, EndRecord
 from pairmill_explorer.subsets.exports.layout import JOBS
 from pairmill_protos.explorer.v1.subset_service_pb2 import (
     CancelExportRequest,
+    DiffExportsRequest,
     ExportState,
 )
 from tests.fakes.failing_store import FailingStore
@@ -174,3 +175,40 @@ def test_an_export_that_is_asked_for_again_the_moment_it_failed_is_carried_out(
         opened.start("WEBDATASET")
         wait_until(lambda: len(ends) == 2)
     assert ends == [End.FAILED, End.COMPLETE]
+
+
+class Elsewhere(FailingStore):
+    """A store that is no folder, and notes which local files it is given and asked for."""
+
+    def __init__(self, dataset: Path) -> None:
+        super().__init__(DirectoryStore(dataset), fails="", times=0)
+        self.local: list[Path] = []
+
+    def put_file(self, key: str, path: Path) -> ObjectInfo:
+        self.local.append(path)
+        return super().put_file(key, path)
+
+    def fetch(self, key: str, path: Path, *, sha256: bytes | None = None) -> ObjectInfo:
+        self.local.append(path)
+        return super().fetch(key, path, sha256=sha256)
+
+
+@pytest.mark.parametrize("form", ["WEBDATASET", "PARQUET", "IDS"])
+def test_a17_files_on_their_way_to_a_bucket_lie_in_the_scratch_folder(
+    stored: Path, tmp_path: Path, form: str
+) -> None:
+    """Those that a killed explorer left there are removed by the next export."""
+    store, scratch = Elsewhere(stored), tmp_path / "s"
+    left = scratch / "line" / ".work" / "index-left"
+    left.mkdir(parents=True)
+    (left / "object").write_bytes(b"half")
+    with opened_desk(store, scratch) as opened:
+        opened.save(**ALL)
+        export = opened.export(form)
+        assert export.state == COMPLETE, export.error
+        opened.desk.diff_exports(
+            DiffExportsRequest(old_export_id=export.export_id, new_export_id=export.export_id)
+        )
+    assert store.local
+    assert [path for path in store.local if scratch not in path.parents] == []
+    assert list((scratch / "line" / ".work").iterdir()) == []

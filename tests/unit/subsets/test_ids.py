@@ -13,24 +13,27 @@ from pairmill.idarrays import words_of_bytes
 from pairmill_explorer.subsets.diff import diff_of
 from pairmill_explorer.subsets.exports.idfile import read_ids, words_in, write_ids
 from pairmill_explorer.subsets.exports.layout import ids_key
-from pairmill_explorer.subsets.exports.sink import HashingFile, put_file
+from pairmill_explorer.subsets.exports.sink import HashingFile, Sink
 from tests.fakes.made_segments import MadeSegment, make_segments
 from tests.fakes.store import MemoryStore
 
 
-def saved(store: MemoryStore, name: str, segments: list[MadeSegment], share: float, seed: int) -> set[str]:
+def saved(
+    store: MemoryStore, scratch: Path, name: str, segments: list[MadeSegment], share: float, seed: int
+) -> set[str]:
     """Writes the ids of random rows and returns them."""
     draw = np.random.default_rng(seed)
     flags = [draw.random(len(segment.ids)) < share for segment in segments]
     count = sum(int(one.sum()) for one in flags)
     nothing = np.empty((0, 2), dtype=np.uint64)
-    put_file(store, name, "ids.npy", count, lambda file: write_ids(file, segments, flags, count, nothing))
+    sink = Sink(store, name, scratch)
+    sink.put("ids.npy", count, lambda file: write_ids(file, segments, flags, count, nothing))
     return {key.hex() for segment, one in zip(segments, flags, strict=True) for key in segment.keys(one)}
 
 
-def test_ids_are_a_sorted_array_of_pairs_as_datacomp_reads_them() -> None:
+def test_ids_are_a_sorted_array_of_pairs_as_datacomp_reads_them(tmp_path: Path) -> None:
     store, segments = MemoryStore(), make_segments(500)
-    wanted = saved(store, "a" * 24, segments, 0.6, 1)
+    wanted = saved(store, tmp_path, "a" * 24, segments, 0.6, 1)
     array = np.load(io.BytesIO(store.get(ids_key("a" * 24))))
     assert array.dtype == np.dtype("u8,u8")
     assert [f"{first:016x}{second:016x}" for first, second in array.tolist()] == sorted(wanted)
@@ -51,31 +54,34 @@ def test_ids_without_some_are_all_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_difference_is_that_of_the_sets(seed: int) -> None:
+def test_a_difference_is_that_of_the_sets(tmp_path: Path, seed: int) -> None:
     store, segments = MemoryStore(), make_segments(800, seed)
-    old = saved(store, "a" * 24, segments, 0.5, seed)
-    new = saved(store, "b" * 24, segments, 0.7, seed + 10)
-    found = diff_of(store, "a" * 24, "b" * 24, 1000, step=64)
+    old = saved(store, tmp_path, "a" * 24, segments, 0.5, seed)
+    new = saved(store, tmp_path, "b" * 24, segments, 0.7, seed + 10)
+    found = diff_of(store, "a" * 24, "b" * 24, 1000, scratch=tmp_path, step=64)
     assert (found.common, found.added, found.removed) == (len(old & new), len(new - old), len(old - new))
     assert found.added_ids == sorted(new - old)
     assert found.removed_ids == sorted(old - new)
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.0, 0.5), (0.5, 0.0), (0.0, 0.0)])
-def test_a_difference_to_nothing_is_everything(first: float, second: float) -> None:
+def test_a_difference_to_nothing_is_everything(tmp_path: Path, first: float, second: float) -> None:
     store, segments = MemoryStore(), make_segments(200)
-    old = saved(store, "a" * 24, segments, first, 1)
-    new = saved(store, "b" * 24, segments, second, 2)
-    found = diff_of(store, "a" * 24, "b" * 24, 5)
+    old = saved(store, tmp_path, "a" * 24, segments, first, 1)
+    new = saved(store, tmp_path, "b" * 24, segments, second, 2)
+    found = diff_of(store, "a" * 24, "b" * 24, 5, scratch=tmp_path)
     assert (found.common, found.added, found.removed) == (0, len(new), len(old))
-    assert (len(found.added_ids), len(found.removed_ids)) == (min(len(new), 5), min(len(old), 5))
+    assert (len(found.added_ids), len(found.removed_ids)) == (
+        min(len(new), 5),
+        min(len(old), 5),
+    )
 
 
-def test_other_bytes_are_no_ids() -> None:
+def test_other_bytes_are_no_ids(tmp_path: Path) -> None:
     store, segments = MemoryStore(), make_segments(50)
-    saved(store, "a" * 24, segments, 0.5, 1)
+    saved(store, tmp_path, "a" * 24, segments, 0.5, 1)
     store.put(ids_key("b" * 24), b"no array")
     with pytest.raises(CorruptObjectError):
-        diff_of(store, "a" * 24, "b" * 24, 5)
+        diff_of(store, "a" * 24, "b" * 24, 5, scratch=tmp_path)
     with pytest.raises(CorruptObjectError):
-        diff_of(store, "a" * 24, "c" * 24, 5)
+        diff_of(store, "a" * 24, "c" * 24, 5, scratch=tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from pairmill.errors import NoSpaceError
 from pairmill.store.directory import DirectoryStore
-from pairmill_explorer.subsets.exports.sink import HashingFile, WritesInPlace, put_file
+from pairmill_explorer.subsets.exports.sink import HashingFile, Sink, WritesInPlace
 from tests.fakes.store import MemoryStore
 
 EXPORT = "a" * 24
@@ -24,14 +24,15 @@ def write(file: HashingFile) -> None:
 
 
 def test_a_file_is_the_same_in_a_folder_and_elsewhere(tmp_path: Path) -> None:
-    folder, other = DirectoryStore(tmp_path), MemoryStore()
+    folder, other = DirectoryStore(tmp_path / "folder"), MemoryStore()
     assert isinstance(folder, WritesInPlace)
     assert not isinstance(other, WritesInPlace)
-    found = [put_file(store, EXPORT, "data/00000.bin", 3, write) for store in (folder, other)]
+    found = [Sink(store, EXPORT, tmp_path).put("data/00000.bin", 3, write) for store in (folder, other)]
     data = b"".join(BLOCKS)
     assert found[0] == found[1]
     assert (found[0].bytes, found[0].sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert folder.get(KEY) == other.get(KEY) == data
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_g1_a_write_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_g1_a_write_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
 
     store = DirectoryStore(tmp_path)
     with pytest.raises(RuntimeError):
-        put_file(store, EXPORT, "data/00000.bin", 3, breaks)
+        Sink(store, EXPORT, tmp_path).put("data/00000.bin", 3, breaks)
     assert store.stat(KEY) is None
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -52,7 +53,7 @@ def test_g2_a_disk_that_is_full_is_named_as_such_wherever_the_file_goes(tmp_path
 
     for store in (DirectoryStore(tmp_path), MemoryStore()):
         with pytest.raises(NoSpaceError):
-            put_file(store, EXPORT, "data/00000.bin", 3, fills)
+            Sink(store, EXPORT, tmp_path).put("data/00000.bin", 3, fills)
 
 
 def test_a_file_that_is_written_again_is_replaced_whole(tmp_path: Path) -> None:
@@ -60,6 +61,6 @@ def test_a_file_that_is_written_again_is_replaced_whole(tmp_path: Path) -> None:
         file.write(b"before")
 
     store = DirectoryStore(tmp_path)
-    put_file(store, EXPORT, "data/00000.bin", 3, write_before)
-    put_file(store, EXPORT, "data/00000.bin", 3, write)
+    Sink(store, EXPORT, tmp_path).put("data/00000.bin", 3, write_before)
+    Sink(store, EXPORT, tmp_path).put("data/00000.bin", 3, write)
     assert store.get(KEY) == b"".join(BLOCKS)

@@ -20,7 +20,6 @@ from pairmill_explorer.subsets.exports.job import (
     MAX_SHARD_SAMPLES,
     MIN_SHARD_SAMPLES,
     End,
-    EndRecord,
     ExportJob,
     Format,
     JobShelf,
@@ -128,9 +127,15 @@ class SubsetDesk:
         served = self._datasets.get(request.dataset)
         if request.name:
             check_name(request.name, "name")
-        jobs = [job for job in JobShelf(served.store).all() if request.name in ("", job.name)]
-        jobs.sort(key=lambda job: (job.started_at, job.export_id), reverse=True)
-        return ListExportsResponse(exports=[self._export(served, job) for job in jobs])
+        shelf = JobShelf(served.store)
+        found = [(job, end) for job, end in shelf.all() if request.name in ("", job.name)]
+        found.sort(key=lambda one: (one[0].started_at, one[0].export_id), reverse=True)
+        return ListExportsResponse(
+            exports=[
+                export_of(job, end, self._line.standing(served.name, job.export_id), shelf)
+                for job, end in found
+            ]
+        )
 
     def watch_export(self, request: WatchExportRequest) -> Iterator[WatchExportResponse]:
         """Yields an export whenever it changed, until it has ended."""
@@ -150,9 +155,7 @@ class SubsetDesk:
         served = self._datasets.get(request.dataset)
         job, shelf = _job(served, request.export_id, "export_id"), JobShelf(served.store)
         self._line.cancel(served.name, job.export_id)  # first: what ends meanwhile is noted before the cancel
-        ended_at = self._clock.now().isoformat()
-        shelf.note_end(job.export_id, EndRecord(state=End.CANCELLED, ended_at=ended_at))
-        shelf.remove_files(job.export_id)
+        shelf.cancel(job, self._clock.now().isoformat())
         return CancelExportResponse(export=self._export(served, job))
 
     def diff_exports(self, request: DiffExportsRequest) -> DiffExportsResponse:
@@ -166,7 +169,10 @@ class SubsetDesk:
             end = JobShelf(served.store).end(job.export_id)
             if end is None or end.state is not End.COMPLETE:
                 raise BadRequestError(field, f"export {job.export_id} is not complete")
-        found = diff_of(served.store, request.old_export_id, request.new_export_id, examples)
+        with self._line.workplace() as scratch:
+            found = diff_of(
+                served.store, request.old_export_id, request.new_export_id, examples, scratch=scratch
+            )
         return DiffExportsResponse(
             common=found.common,
             added=found.added,
@@ -204,8 +210,8 @@ def _checked(recipe: Recipe, snapshot: Snapshot) -> Checked:
 
 
 def _rate(shelf: JobShelf) -> float:
-    ends = (shelf.end(job.export_id) for job in shelf.all() if job.format is Format.WEBDATASET)
-    return rate_of(end for end in ends if end is not None)
+    found = shelf.all()
+    return rate_of(end for job, end in found if end is not None and job.format is Format.WEBDATASET)
 
 
 def _format(request: StartExportRequest) -> Format:

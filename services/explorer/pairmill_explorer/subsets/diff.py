@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -30,9 +31,14 @@ class Difference:
     removed_ids: list[str] = field(default_factory=list)
 
 
-def diff_of(store: ObjectStore, old: str, new: str, examples: int, *, step: int = _STEP) -> Difference:
-    """Returns what two complete exports of a store have in common; raises CorruptObjectError for no ids."""
-    files, found = files_of(folder_of(store) or store), Difference()
+def diff_of(
+    store: ObjectStore, old: str, new: str, examples: int, *, scratch: Path, step: int = _STEP
+) -> Difference:
+    """Returns what two complete exports of a store have in common; raises CorruptObjectError for no ids.
+
+    `scratch` is a folder for copies of ids that lie in a bucket.
+    """
+    files, found = files_of(folder_of(store) or store, scratch=scratch), Difference()
     try:
         with files.local(ids_key(old)) as old_path, files.local(ids_key(new)) as new_path:
             left, right = words_in(read_ids(old_path), step), words_in(read_ids(new_path), step)

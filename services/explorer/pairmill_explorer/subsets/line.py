@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -29,12 +29,14 @@ from pairmill_explorer.subsets.recipe import checked, recipe_from_json
 from pairmill_index.layout import version_key
 from pairmill_index.manifest import Current
 from pairmill_index.opened import OpenIndex, open_index
+from pairmill_index.workplace import workplace
 
 _log = structlog.get_logger()
 
 DELAYS: Final = (1.0, 5.0, 20.0, 60.0, 120.0)
 """Pauses before an export is tried again whose store or disk was away; after the last it has failed."""
 
+_WORKPLACES: Final = ".work"  # no dataset is called that
 _LOOK_SECONDS: Final = 2.0
 _END_SECONDS: Final = 60.0
 _IDLE_SECONDS: Final = 30.0  # then datasets are looked for that came, or that were away
@@ -135,6 +137,10 @@ class ExportLine:
         if waits:
             self._ended(self._cancelled())
 
+    def workplace(self) -> AbstractContextManager[Path]:
+        """Gives a folder on the scratch disk and removes it; what killed processes left there goes too."""
+        return workplace(self._scratch / _WORKPLACES)
+
     @property
     def open_count(self) -> int:
         """Exports that are at work or wait."""
@@ -168,13 +174,15 @@ class ExportLine:
                 self._let_go(entry)
 
     def _take_up(self) -> None:
-        """Queues what no explorer completed, the oldest first; of each dataset once, when it can be read."""
+        """Queues what no explorer completed, the oldest first; of each dataset once, when it can be read.
+
+        A cancel that was killed before it had removed all is ended first.
+        """
         for served in self._datasets:
             if served.name in self._taken_up:
                 continue
             try:
-                shelf = JobShelf(served.store)
-                jobs = [job for job in shelf.all() if shelf.end(job.export_id) is None]
+                jobs = _left_over(JobShelf(served.store))
             except PairmillError as error:
                 _log.warning("exports_not_listed", dataset=served.name, error=str(error))
                 continue
@@ -208,19 +216,25 @@ class ExportLine:
                     self._fail(entry, str(error))
                 elif not self._stop.wait(delay):
                     continue
+            except ExportEndedError as error:
+                self._give_up(entry, str(error))
             except (PairmillError, RequestError) as error:
                 self._fail(entry, str(error))
             return
 
     def _export(self, entry: _Entry) -> None:
         folder = self._scratch / entry.served.name
-        with snapshot_at(entry.served, entry.job.index_version, folder) as snapshot:
+        with (
+            self.workplace() as scratch,
+            snapshot_at(entry.served, entry.job.index_version, folder) as snapshot,
+        ):
             recipe = recipe_from_json(entry.job.recipe)
             work = Work(
                 snapshot=snapshot,
                 checked=checked(recipe, snapshot.index.manifest.dimensions, snapshot.rules),
                 job=entry.job,
                 store=entry.served.store,
+                scratch=scratch,
                 newest=lambda: _newest(entry.served),
                 meter=entry.meter,
                 check=lambda: self._check(entry),
@@ -270,10 +284,9 @@ class ExportLine:
 
     def _remove(self, entry: _Entry) -> None:
         """Notes that an export was cancelled and removes what it wrote."""
-        end, shelf = self._cancelled(), JobShelf(entry.served.store)
+        end = self._cancelled()
         try:
-            shelf.note_end(entry.job.export_id, end)
-            shelf.remove_files(entry.job.export_id)
+            JobShelf(entry.served.store).cancel(entry.job, end.ended_at)
         except PairmillError as error:
             _log.error("export_not_removed", export=entry.job.export_id, error=str(error))
         self._ended(end)
@@ -281,14 +294,32 @@ class ExportLine:
     def _cancelled(self) -> EndRecord:
         return EndRecord(state=End.CANCELLED, ended_at=self._clock.now().isoformat())
 
+    def _give_up(self, entry: _Entry, error: str) -> None:
+        """Removes what an export wrote that nobody can go on with, and notes that it failed."""
+        try:
+            JobShelf(entry.served.store).remove_files(entry.job.export_id)
+        except PairmillError as failure:
+            _log.error("export_not_removed", export=entry.job.export_id, error=str(failure))
+        self._fail(entry, error)
+
     def _fail(self, entry: _Entry, error: str) -> None:
         end = EndRecord(state=End.FAILED, ended_at=self._clock.now().isoformat(), error=error)
         try:
-            JobShelf(entry.served.store).note_end(entry.job.export_id, end)
+            JobShelf(entry.served.store).note_end(entry.job, end)
         except PairmillError as failure:
             _log.error("export_end_not_noted", export=entry.job.export_id, error=str(failure))
         self._ended(end)
         _log.warning("export_failed", export=entry.job.export_id, error=error)
+
+
+def _left_over(shelf: JobShelf) -> list[ExportJob]:
+    """Returns the exports that no explorer completed; removes what is left of those that were cancelled."""
+    found = list(shelf.all())
+    for head, end in found:
+        if end is not None and end.state is End.CANCELLED and shelf.finish_cancel(head.export_id):
+            _log.info("cancel_finished", export=head.export_id)
+    jobs = (shelf.job(head.export_id) for head, end in found if end is None)
+    return [job for job in jobs if job is not None]
 
 
 @contextmanager

@@ -39,22 +39,32 @@ class End(StrEnum):
     CANCELLED = "cancelled"
 
 
-class ExportJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What an export is to be: everything that its bytes follow from."""
+class ExportHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of exports shows of what one is to be."""
 
     export_id: str
     name: str
     revision: int
+    format: Format
+    dataset_version: str
+    started_at: str  # for display
+
+
+class ExportJob(ExportHead, frozen=True, kw_only=True):
+    """What an export is to be: everything that its bytes follow from."""
+
     recipe: dict[str, Any]
     recipe_digest: str
-    format: Format
     shard_samples: int
-    dataset_version: str
     dataset_job: str
     index_version: str
     model: str
-    started_at: str  # for display
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def head(self) -> ExportHead:
+        """What a list shows of it."""
+        return ExportHead(**{name: getattr(self, name) for name in ExportHead.__struct_fields__})
 
 
 class WrittenFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +102,7 @@ class EndRecord(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     without_image: int = 0
     seconds: float = 0.0  # of work
+    head: ExportHead | None = None  # of the export, so that a list reads one object of each
 
 
 def export_id_of(
@@ -112,12 +123,13 @@ class JobShelf:
         """Returns what an export is to be, or None if there is none."""
         return self._read(layout.job_key(export_id), ExportJob)
 
-    def all(self) -> Iterator[ExportJob]:
-        """Yields all exports, in no order that says anything."""
-        for found in self.store.list(layout.JOBS):
-            export_id, _, file = found.key.removeprefix(layout.JOBS).partition("/")
-            if file == "job.json" and (job := self.job(export_id)) is not None:
-                yield job
+    def all(self) -> Iterator[tuple[ExportHead, EndRecord | None]]:
+        """Yields all exports with how they ended, in no order that says anything; one read of each."""
+        for export_id, has_ended in self._known():
+            end = self.end(export_id) if has_ended else None
+            head = end.head if end is not None and end.head is not None else self.job(export_id)
+            if head is not None:
+                yield head, end
 
     def begin(self, job: ExportJob) -> ExportJob:
         """Notes an export, unless it is there; returns it. One that failed or was cancelled begins anew."""
@@ -133,9 +145,28 @@ class JobShelf:
         """Returns how an export ended, or None."""
         return self._read(layout.end_key(export_id), EndRecord)
 
-    def note_end(self, export_id: str, end: EndRecord) -> None:
+    def note_end(self, job: ExportJob, end: EndRecord) -> None:
         """Notes how an export ended."""
-        self._write(layout.end_key(export_id), end)
+        self._write(layout.end_key(job.export_id), msgspec.structs.replace(end, head=job.head))
+
+    def cancel(self, job: ExportJob, ended_at: str) -> EndRecord:
+        """Notes that an export was cancelled, then removes all that it wrote; returns what is noted.
+
+        Whoever is killed in between leaves files that `finish_cancel` removes.
+        """
+        end = EndRecord(state=End.CANCELLED, ended_at=ended_at)
+        self.note_end(job, end)
+        self.remove_files(job.export_id)
+        return end
+
+    def finish_cancel(self, export_id: str) -> bool:
+        """Removes what is left of an export that was cancelled; returns whether something was."""
+        left = self.files_there(export_id) or any(self.store.list(layout.parts_folder(export_id)))
+        end = self.end(export_id) if left else None  # looked at last: it may have been asked for again
+        if end is None or end.state is not End.CANCELLED:
+            return False
+        self.remove_files(export_id)
+        return True
 
     def forget_end(self, export_id: str) -> None:
         """Lets an export that ended go on."""
@@ -165,6 +196,14 @@ class JobShelf:
         self.store.delete(layout.manifest_key(export_id))
         self.forget_parts(export_id)
         self.store.delete_all([found.key for found in self.store.list(layout.folder(export_id))])
+
+    def _known(self) -> list[tuple[str, bool]]:
+        """Returns the ids of all exports, each with whether its end is noted."""
+        files: dict[str, set[str]] = {}
+        for found in self.store.list(layout.JOBS):
+            export_id, _, file = found.key.removeprefix(layout.JOBS).partition("/")
+            files.setdefault(export_id, set()).add(file)
+        return [(export_id, layout.END in names) for export_id, names in files.items() if layout.JOB in names]
 
     def _write(self, key: str, record: msgspec.Struct) -> None:
         self.store.put(key, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")

@@ -10,6 +10,8 @@ import re
 from typing import Final
 
 JOBS: Final = "exports/jobs/"
+JOB: Final = "job.json"
+END: Final = "end.json"
 IDS: Final = "ids.npy"
 _ID: Final = re.compile(r"[0-9a-f]{24}")
 
@@ -49,12 +51,12 @@ def job_folder(export_id: str) -> str:
 
 def job_key(export_id: str) -> str:
     """Returns the key of what an export is to be."""
-    return job_folder(export_id) + "job.json"
+    return job_folder(export_id) + JOB
 
 
 def end_key(export_id: str) -> str:
     """Returns the key of how an export ended."""
-    return job_folder(export_id) + "end.json"
+    return job_folder(export_id) + END
 
 
 def parts_folder(export_id: str) -> str:

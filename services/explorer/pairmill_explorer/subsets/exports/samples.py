@@ -21,7 +21,7 @@ from pairmill_explorer.search.table import words
 from pairmill_explorer.subsets.exports.job import PartRecord
 from pairmill_explorer.subsets.exports.layout import part_name
 from pairmill_explorer.subsets.exports.rows import columns_of
-from pairmill_explorer.subsets.exports.sink import put_file, write_parquet
+from pairmill_explorer.subsets.exports.sink import write_parquet
 from pairmill_explorer.subsets.exports.writers import Target
 from pairmill_explorer.subsets.order import Keys, Places, in_order
 from pairmill_explorer.subsets.segments import Flags, SegmentRows
@@ -37,7 +37,9 @@ class SampleWriter:
     def __init__(self, target: Target, chosen: Sequence[Flags]) -> None:
         self._target = target
         self._chosen = chosen
-        self._groups = _RowGroups(files_of(folder_of(target.source) or target.source))
+        self._groups = _RowGroups(
+            files_of(folder_of(target.source) or target.source, scratch=target.sink.scratch)
+        )
 
     def places(self) -> Iterator[Places]:
         """Yields all rows in the order of `data/`."""
@@ -50,9 +52,7 @@ class SampleWriter:
         table = pa.concat_tables(list(self._taken(rows)))
         if table.column("sample_id").combine_chunks() != rows.column("sample_id").combine_chunks():
             raise CorruptObjectError("the index does not belong to the files of data/; build it anew")
-        written = put_file(
-            self._target.store,
-            self._target.job.export_id,
+        written = self._target.sink.put(
             part_name(number, ".parquet"),
             len(table),
             lambda file: write_parquet(file, table),

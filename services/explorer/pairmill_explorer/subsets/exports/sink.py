@@ -6,6 +6,7 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
@@ -62,23 +63,32 @@ def write_parquet(file: HashingFile, table: pa.Table) -> None:
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
 
 
-def put_file(
-    store: ObjectStore, export_id: str, name: str, rows: int, write: Callable[[HashingFile], None]
-) -> WrittenFile:
-    """Stores what `write` writes and returns what is said of it; `name` is its path in the export."""
-    key = folder(export_id) + name
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where the files of an export go. Thread-safe."""
 
-    def written(file: BinaryIO) -> bytes:
-        hashing = HashingFile(file)
-        write(hashing)
-        return hashing.digest()
+    store: ObjectStore
+    export_id: str
+    scratch: Path  # folder for files on their way to a store that is none
 
-    if isinstance(store, WritesInPlace):
-        info = store.put_written(key, written)
-    else:
-        with tempfile.TemporaryDirectory(prefix="pairmill-export-") as scratch:
-            path = Path(scratch) / "object"
-            with disk_errors("TMPDIR"), path.open("wb") as file:
+    def put(self, name: str, rows: int, write: Callable[[HashingFile], None]) -> WrittenFile:
+        """Stores what `write` writes and returns what is said of it; `name` is its path in the export."""
+        key = folder(self.export_id) + name
+
+        def written(file: BinaryIO) -> bytes:
+            hashing = HashingFile(file)
+            write(hashing)
+            return hashing.digest()
+
+        if isinstance(self.store, WritesInPlace):
+            info = self.store.put_written(key, written)
+        else:
+            info = self._put_by_scratch(key, written)
+        return WrittenFile(path=name, rows=rows, bytes=info.size_bytes, sha256=info.sha256.hex())
+
+    def _put_by_scratch(self, key: str, written: Callable[[BinaryIO], bytes]) -> ObjectInfo:
+        with disk_errors("scratch"), tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            path = Path(folder) / "object"
+            with path.open("wb") as file:
                 written(file)
-            info = store.put_file(key, path)
-    return WrittenFile(path=name, rows=rows, bytes=info.size_bytes, sha256=info.sha256.hex())
+            return self.store.put_file(key, path)

@@ -8,7 +8,7 @@ from pairmill.schemas import versioned
 from pairmill_explorer.subsets.exports.job import PartRecord
 from pairmill_explorer.subsets.exports.layout import part_name
 from pairmill_explorer.subsets.exports.rows import columns_of
-from pairmill_explorer.subsets.exports.sink import put_file, write_parquet
+from pairmill_explorer.subsets.exports.sink import write_parquet
 from pairmill_explorer.subsets.exports.writers import Target
 from pairmill_explorer.subsets.order import Places, by_id, in_order
 from pairmill_explorer.subsets.segments import Flags
@@ -33,9 +33,7 @@ class UrlWriter:
         rows = columns_of(self._target.index.segments, places, ["url", "text", "sample_id"])
         table = rows.rename_columns(["url", "caption", "sample_id"])
         table = table.cast(versioned(table.schema))
-        written = put_file(
-            self._target.store,
-            self._target.job.export_id,
+        written = self._target.sink.put(
             part_name(number, ".parquet"),
             len(table),
             lambda file: write_parquet(file, table),

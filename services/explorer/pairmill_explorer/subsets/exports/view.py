@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pairmill_explorer.subsets.exports import layout
-from pairmill_explorer.subsets.exports.job import End, EndRecord, ExportJob, Format, JobShelf
+from pairmill_explorer.subsets.exports.job import End, EndRecord, ExportHead, Format, JobShelf
 from pairmill_explorer.subsets.exports.meter import Standing
 from pairmill_protos.explorer.v1.subset_service_pb2 import Export, ExportFormat, ExportState
 
@@ -26,7 +26,7 @@ _ENDS: Final[Mapping[End, ExportState.ValueType]] = {
 }
 
 
-def export_of(job: ExportJob, end: EndRecord | None, standing: Standing | None, shelf: JobShelf) -> Export:
+def export_of(job: ExportHead, end: EndRecord | None, standing: Standing | None, shelf: JobShelf) -> Export:
     """Returns an export; one that nobody here is at is shown by the parts that stand."""
     export = Export(
         export_id=job.export_id,

@@ -21,7 +21,7 @@ from pairmill_explorer.subsets.exports.job import PartRecord, WrittenFile
 from pairmill_explorer.subsets.exports.layout import part_name
 from pairmill_explorer.subsets.exports.ranges import ranges_of
 from pairmill_explorer.subsets.exports.rows import columns_of
-from pairmill_explorer.subsets.exports.sink import HashingFile, put_file, write_parquet
+from pairmill_explorer.subsets.exports.sink import HashingFile, write_parquet
 from pairmill_explorer.subsets.exports.writers import Target
 from pairmill_explorer.subsets.order import Places, in_order, shuffled
 from pairmill_explorer.subsets.segments import Flags
@@ -100,8 +100,7 @@ class WebDatasetWriter:
         self._ranges.close()
 
     def _put(self, number: int, suffix: str, rows: int, write: Callable[[HashingFile], None]) -> WrittenFile:
-        export_id = self._target.job.export_id
-        return put_file(self._target.store, export_id, part_name(number, suffix), rows, write)
+        return self._target.sink.put(part_name(number, suffix), rows, write)
 
     def _write_tar(self, file: HashingFile, wanted: Sequence[Wanted], written: _Written) -> None:
         place = 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -46,7 +47,7 @@ from pairmill_explorer.subsets.exports.manifest import (
 )
 from pairmill_explorer.subsets.exports.meter import Meter
 from pairmill_explorer.subsets.exports.samples import SampleWriter
-from pairmill_explorer.subsets.exports.sink import put_file
+from pairmill_explorer.subsets.exports.sink import Sink
 from pairmill_explorer.subsets.exports.urls import UrlWriter
 from pairmill_explorer.subsets.exports.webdataset import WebDatasetWriter
 from pairmill_explorer.subsets.exports.writers import PartWriter, Target
@@ -77,6 +78,7 @@ class Work:
     checked: Checked
     job: ExportJob
     store: ObjectStore  # where it is written
+    scratch: Path  # folder of this export alone, for files on their way
     newest: Newest
     meter: Meter
     check: Callable[[], None]  # raises to end the work
@@ -98,9 +100,13 @@ class Work:
             without_image=manifest.counts.without_image,
             seconds=seconds + self.clock.monotonic() - started,
         )
-        shelf.note_end(self.job.export_id, end)
+        shelf.note_end(self.job, end)
         shelf.forget_parts(self.job.export_id)
         return end
+
+    @property
+    def _sink(self) -> Sink:
+        return Sink(self.store, self.job.export_id, self.scratch)
 
     def _refuse_other_versions(self) -> None:
         if self.job.index_version != self.snapshot.index.version:
@@ -155,7 +161,7 @@ class Work:
             job=self.job,
             index=self.snapshot.index,
             source=self.snapshot.store,
-            store=self.store,
+            sink=self._sink,
             check=self.check,
             advance=self.meter.advance,
         )
@@ -197,9 +203,7 @@ class Work:
         without = _words([key for part in parts for key in part.corrupt])
         count = total(chosen) - len(without)
         segments = self.snapshot.index.segments
-        written = put_file(
-            self.store,
-            self.job.export_id,
+        written = self._sink.put(
             layout.IDS,
             count,
             lambda file: write_ids(file, segments, chosen, count, without),

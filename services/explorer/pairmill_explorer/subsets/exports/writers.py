@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pairmill.store.port import ObjectStore
 from pairmill_explorer.subsets.exports.job import ExportJob, PartRecord
+from pairmill_explorer.subsets.exports.sink import Sink
 from pairmill_explorer.subsets.order import Places
 from pairmill_index.opened import OpenIndex
 
@@ -19,7 +20,7 @@ class Target:
     job: ExportJob
     index: OpenIndex
     source: ObjectStore  # the dataset
-    store: ObjectStore  # the export
+    sink: Sink  # the export
     check: Callable[[], None]  # raises to end the work
     advance: Callable[[int, int], None]  # is told samples and bytes written
 
