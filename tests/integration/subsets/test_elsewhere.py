@@ -260,11 +260,21 @@ def test_the_environment_names_the_explorer_for_what_is_no_place_of_its_own(
     monkeypatch.setenv("PAIRMILL_INSECURE", "true")
     facts(call("create", DATASET, "some", "--json"))
     assert [one["recipe"]["name"] for one in facts(call("list", stored, "--json"))] == ["some"]
-    env = {TARGET_VARIABLE: "explorer:7701"}
-    assert chosen("first", Connection(), env).target == "explorer:7701"
-    assert chosen("s3://bucket/first", Connection(), env).target == ""
-    assert chosen(str(stored), Connection(), env).target == ""
-    assert chosen(str(stored), Connection(target="other:1"), env).target == "other:1"
+    assert "is not served" in call("list", stored, "--target", explorer.target).stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "is_named", "target"),
+    [
+        ("first", False, "explorer:7701"),
+        ("s3://bucket/first", False, ""),
+        ("s3://bucket/first", True, "explorer:7701"),
+        ("/tmp", False, ""),
+        ("/tmp", True, "explorer:7701"),
+    ],
+)
+def test_a_target_of_the_environment_is_for_names_alone(place: str, is_named: bool, target: str) -> None:
+    assert chosen(place, Connection(target="explorer:7701"), is_named=is_named).target == target
 
 
 @pytest.mark.parametrize(

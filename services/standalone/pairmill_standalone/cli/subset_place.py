@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +68,8 @@ Target = Annotated[
     typer.Option(
         "--target",
         metavar="HOST:PORT",
-        help=f"An explorer's gRPC API, to be asked instead; or set {TARGET_VARIABLE}.",
+        envvar=TARGET_VARIABLE,
+        help="An explorer's gRPC API, to be asked instead.",
     ),
 ]
 Scratch = Annotated[
@@ -122,29 +122,37 @@ def with_subsets(*, encodes: bool = False) -> Callable[[Callable[Concatenate[Ask
         own = list(inspect.signature(verb, eval_str=True).parameters.values())[1:]
 
         @functools.wraps(verb)
-        def call(**options: Any) -> None:
+        def call(context: typer.Context, **options: Any) -> None:
             place, scratch = options.pop("place"), options.pop("scratch")
             bundle = options.pop("bundle", None)
-            connection = chosen(place, taken_connection(options))
+            named = _is_named(context, "target")
+            connection = chosen(place, taken_connection(options), is_named=named)
             with errors_as_exits(), _refusals(), _asked(place, connection, scratch, bundle) as asked:
                 verb(asked, **options)  # type: ignore[call-arg] # what is left are the verb's own options
 
         bundles = [_option("bundle", Bundle)] if encodes else []
         shared = [*bundles, _option("scratch", Scratch), *connection_parameters(Target)]
         place = inspect.Parameter("place", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Place)
-        return described(call, [place, *own, *shared])
+        context = inspect.Parameter(
+            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+        )
+        return described(call, [context, place, *own, *shared])
 
     return decorated
 
 
-def chosen(place: str, given: Connection, env: Mapping[str, str] = os.environ) -> Connection:
+def chosen(place: str, given: Connection, *, is_named: bool) -> Connection:
     """Returns the connection that a place is reached by; without a target it is opened here.
 
-    The environment's target is not for what is plainly a folder or an address.
+    A target that was not named with the call, but comes from the environment, is not for what is plainly a
+    folder or an address.
     """
-    if given.target or is_address(place):
-        return given
-    return replace(given, target=env.get(TARGET_VARIABLE, ""))
+    return given if is_named or not is_address(place) else replace(given, target="")
+
+
+def _is_named(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _option(name: str, annotation: Any) -> inspect.Parameter:
