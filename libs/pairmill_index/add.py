@@ -1,6 +1,7 @@
 """Adding a dataset's new samples to its index: a new segment, and new columns where `data/` changed.
 
-No old vector is read and nothing is trained again: lists share the training of the segment before. Verdicts,
+No old vector is read, and lists share the training of the segment before. Where by now there is room for
+smaller codes only, they are trained with such, and old ones keep theirs until the next compaction. Verdicts,
 clusters and places may differ in a new version of the dataset, so the columns of old segments are then
 written anew, which reads `data/` once. A sample that is gone from the dataset, or whose image was fetched
 again, counts no more in its old segment.
@@ -20,11 +21,12 @@ from pairmill.errors import ConfigurationError
 from pairmill.store.port import ObjectStore
 from pairmill_index.added_rows import AddedRows
 from pairmill_index.assemble import Assembler, Shared
-from pairmill_index.build import samples_digest, version_of
+from pairmill_index.build import noted_unpaired, samples_digest, version_of
 from pairmill_index.files import LocalFiles
 from pairmill_index.layout import ROWS
 from pairmill_index.lists_build import ListsBuilder
-from pairmill_index.manifest import IndexVersion, Segment
+from pairmill_index.manifest import IndexVersion, Segment, Unpaired
+from pairmill_index.merge import served_rows
 from pairmill_index.old import OldSegment
 from pairmill_index.options import cores
 from pairmill_index.passes import RowReader
@@ -118,7 +120,7 @@ class _Addition:
             stored |= self._made(missing)
         segments = [stored.get(one.segment_id) or one for one in self.base.segments]
         added = [found for bucket in self.reader.buckets() if (found := stored[bucket]) is not None]
-        return version_of(
+        version = version_of(
             self.reader.dataset,
             [*segments, *added],
             self.base.options,
@@ -126,6 +128,16 @@ class _Addition:
             removed=self.base.removed,
             removed_rows=self.base.removed_rows,
         )
+        return msgspec.structs.replace(
+            version, served_rows=self._served_rows(version), unpaired=noted_unpaired(pending.values())
+        )
+
+    def _served_rows(self, version: IndexVersion) -> int:
+        files = LocalFiles(self.store, self.work / "old")
+        segments = [
+            OldSegment(segment=one, files=files, dimensions=version.dimensions) for one in version.segments
+        ]
+        return served_rows(segments, read_removed(self.store, version.removed))
 
     def _made(self, missing: _Pending) -> dict[str, Segment | None]:
         """Writes and stores the segments that are missing."""
@@ -137,6 +149,8 @@ class _Addition:
             work=self.work,
         )
         rows.write(refreshed=[one for one in self.old if one.segment.segment_id in missing])
+        for one in missing.values():
+            one.unpaired = self._unpaired(rows)
         made: dict[str, Segment | None] = {}
         for name, one in missing.items():
             if name in rows.tables:
@@ -147,6 +161,13 @@ class _Addition:
                 one.put_nothing()
                 made[name] = None
         return made
+
+    def _unpaired(self, rows: AddedRows) -> Unpaired | msgspec.UnsetType:
+        """Returns what was counted; of embeddings that were not read again, what the base says."""
+        if self.base.options.only_kept:
+            return rows.counter.counted()  # it read all that are in no segment
+        known = self.base.unpaired
+        return known if known is msgspec.UNSET else rows.counter.counted(known.embeddings)
 
     def _put_refreshed(self, pending: PendingSegment, name: str, table: Path, gone: int) -> Segment:
         old = next(one for one in self.old if one.segment.segment_id == name)

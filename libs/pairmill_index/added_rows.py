@@ -23,7 +23,9 @@ from pairmill_index.manifest import IndexVersion, Modality
 from pairmill_index.old import OldSegment
 from pairmill_index.passes import Cut, RowReader
 from pairmill_index.refresh import KEPT_WORDS, refreshed
-from pairmill_index.scatter import DATA, embedded_schema
+from pairmill_index.scatter import DATA, embedded_schema, parted
+from pairmill_index.unpaired import ROWS as ROWS_COUNTED
+from pairmill_index.unpaired import PairCounter
 from pairmill_index.words import Vocabulary
 from pairmill_index.writing import SegmentWriter, TableWriter
 
@@ -40,16 +42,19 @@ class AddedRows:
     tables: dict[str, Path] = field(default_factory=dict)  # new columns, by the old segment's id
     gone: dict[str, int] = field(default_factory=dict)  # rows that the dataset has no more, by the same
     writers: dict[str, SegmentWriter] = field(default_factory=dict)  # new segments, by bucket
+    counter: PairCounter = field(default_factory=PairCounter)  # what is in no segment for want of a half
 
     def write(self, refreshed: Sequence[OldSegment]) -> None:
         """Writes new columns for these segments, and the rows that are in no segment yet."""
         cut = Cut.of(self.reader.rows, self.base.dimensions, self.base.options.memory_bytes)
         words = Vocabulary(tuple(WORDS))
-        data, embedded = self._data(cut, words), self._embedded(cut)
+        (data, rest), embedded = self._data(cut, words), self._embedded(cut)
         refreshers = [_Refresher(one, cut, words, self.work) for one in refreshed]
         held: dict[str, HeldRows] = {}
-        parts = aligned_parts(cut.ranges, data.parts(), embedded.parts())
-        for number, (left, right) in enumerate(parts):
+        parts = aligned_parts(cut.ranges, data.parts(), embedded.parts(), rest.parts())
+        ids = [one.ids() for one in self.old]
+        for number, (left, right, other) in enumerate(parts):
+            self.counter.add(self._staying(right), [self._staying(left), self._staying(other)], ids)
             for one in refreshers:
                 one.write(number, left)
             if left is not None and right is not None:
@@ -58,12 +63,18 @@ class AddedRows:
         self.gone = {one.segment_id: one.gone for one in refreshers}
         self.writers = self._written(held)
 
-    def _data(self, cut: Cut, words: Vocabulary) -> PartitionSpill:
-        spill = cut.spill(self.work, DATA)
-        for _, table in self.reader.data(only_kept=self.base.options.only_kept):
+    def _staying(self, rows: pa.Table | None) -> pa.Table | None:
+        return rows if rows is None else without_ids(rows, self.removed)
+
+    def _data(self, cut: Cut, words: Vocabulary) -> tuple[PartitionSpill, PartitionSpill]:
+        """Returns rows of `data/`, and those that are only counted."""
+        spill, rest = cut.spill(self.work, DATA), cut.spill(self.work, ROWS_COUNTED)
+        for _, rows in self.reader.data():
+            table, left_out = parted(rows, only_kept=self.base.options.only_kept)
             words.add_columns(table)
             cut.add(spill, table)
-        return spill
+            cut.add(rest, left_out)
+        return spill, rest
 
     def _embedded(self, cut: Cut) -> PartitionSpill:
         """Returns the embedded samples that may be new.

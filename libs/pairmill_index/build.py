@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from pairmill import __version__
 from pairmill.dataset import roles
@@ -18,14 +21,15 @@ from pairmill_index.columns import WORDS
 from pairmill_index.errors import IndexRefusedError
 from pairmill_index.join import aligned_parts, joined, sample_columns, without_ids
 from pairmill_index.lists_build import ListsBuilder
-from pairmill_index.manifest import Current, IndexFile, IndexVersion, Modality, Segment
+from pairmill_index.manifest import Current, IndexFile, IndexVersion, Modality, Segment, Unpaired
 from pairmill_index.options import BuildOptions, cores
 from pairmill_index.passes import Cut, RowReader
 from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_or_none, publish, read_version, removed_of
 from pairmill_index.removed import read_removed
-from pairmill_index.scatter import DATA, embedded_schema
+from pairmill_index.scatter import DATA, embedded_schema, parted
+from pairmill_index.unpaired import ROWS, PairCounter
 from pairmill_index.words import Vocabulary
 from pairmill_index.workplace import workplace
 from pairmill_index.writing import SegmentWriter
@@ -69,7 +73,7 @@ def build_index(
             builder=ListsBuilder(options, progress, threads=threads or cores()),
         )
         pending = build.pending()
-        version = build.version(build.segments(pending))
+        version = build.version(build.segments(pending), noted_unpaired(pending.values()))
         publish(store, version, base, progress)
         for one in pending.values():
             one.forget()
@@ -143,39 +147,50 @@ class _Build:
     def _written(self, buckets: _Pending) -> dict[str, SegmentWriter]:
         """Returns the buckets' rows, joined and in order of id, on scratch disk."""
         words = Vocabulary(tuple(WORDS))
-        embedded, data = self._scattered(buckets, words)
+        scattered, counter = self._scattered(buckets, words), PairCounter()
         writers = SegmentWriters(self.work, self.reader.dimensions)
-        for left, right in aligned_parts(self._cut.ranges, embedded.parts(), data.parts()):
+        for left, right, rest in aligned_parts(self._cut.ranges, *(spill.parts() for spill in scattered)):
+            counter.add(left, [right, rest])
             found = joined(left, right) if left is not None and right is not None else None
             for bucket, rows in by_bucket(found) if found is not None else ():
                 vectors = {modality: rows[modality.value] for modality in Modality}
                 writers.add(bucket, sample_columns(rows, words), vectors)
+        for one in buckets.values():
+            one.unpaired = counter.counted()
         return writers.close()
 
     @property
     def _cut(self) -> Cut:
         return Cut.of(self.reader.rows, self.reader.dimensions, self.options.memory_bytes)
 
-    def _scattered(self, buckets: _Pending, words: Vocabulary) -> tuple[PartitionSpill, PartitionSpill]:
+    def _scattered(self, buckets: _Pending, words: Vocabulary) -> tuple[PartitionSpill, ...]:
+        """Returns embedded samples, rows of `data/`, and rows of it that are only counted."""
         cut, removed = self._cut, read_removed(self.store, self.removed)
-        data = cut.spill(self.work, DATA)
-        for bucket, rows in self.reader.data(only_kept=self.options.only_kept):
-            table = without_ids(rows, removed)  # here, so that no dictionary holds a word of theirs (G8)
+        data, rest = cut.spill(self.work, DATA), cut.spill(self.work, ROWS)
+        for bucket, rows in self.reader.data():
+            whole = without_ids(rows, removed)  # here, so that no dictionary holds a word of theirs (G8)
+            table, left_out = parted(whole, only_kept=self.options.only_kept)
             words.add_columns(table)  # of all buckets: a build that goes on gives the same bytes
-            if bucket in buckets:
-                cut.add(data, table)
+            cut.add(data if bucket in buckets else rest, table)
+            cut.add(rest, left_out)
         embedded = cut.spill(self.work, embedded_schema(self.reader.dimensions))
         for _, rows in self.reader.embedded(self.reader.numbers()):
             table = without_ids(rows, removed)
             words.add_columns(table)
             cut.add(embedded, table)
-        return embedded, data
+        return embedded, data, rest
 
-    def version(self, segments: list[Segment]) -> IndexVersion:
-        """Returns the version of these segments."""
-        return version_of(
+    def version(self, segments: list[Segment], unpaired: Unpaired | UnsetType) -> IndexVersion:
+        """Returns the version of these segments, all rows of which count."""
+        version = version_of(
             self.reader.dataset, segments, self.options, sources=self.reader.numbers(), removed=self.removed
         )
+        return replace(version, served_rows=version.rows, unpaired=unpaired)
+
+
+def noted_unpaired(pending: Iterable[PendingSegment]) -> Unpaired | UnsetType:
+    """Returns what was counted while segments were made, by this process or one before."""
+    return next((one.unpaired for one in pending if one.unpaired is not UNSET), UNSET)
 
 
 def version_of(

@@ -83,6 +83,13 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(modality)
 
 
+class Unpaired(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in no segment for want of its other half."""
+
+    embeddings: int  # embedded samples without a row in `data/`
+    rows: int  # rows of `data/` without an embedding, but for those whose verdict is `failed`
+
+
 class IndexVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version of the index."""
 
@@ -93,6 +100,8 @@ class IndexVersion(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[Segment, ...]
     removed: IndexFile | None = None  # ids that count no more, of all segments
     removed_rows: int = 0
+    served_rows: int | msgspec.UnsetType = msgspec.UNSET  # that count; unset by earlier versions of Pairmill
+    unpaired: Unpaired | msgspec.UnsetType = msgspec.UNSET  # unset where it was not counted
     sources: tuple[str, ...] = ()  # numbers `<n>` of the embedding files that are in it, sorted
     samples_digest: str = ""  # of the names and checksums of the files of `data/` that columns come from
     options: BuildOptions = BuildOptions()
@@ -103,6 +112,14 @@ class IndexVersion(msgspec.Struct, frozen=True, kw_only=True):
     def rows(self) -> int:
         """Rows of all segments, removed ones included."""
         return sum(segment.rows for segment in self.segments)
+
+    @property
+    def samples(self) -> int:
+        """Samples that are found; where the manifest does not say, at most so many."""
+        if self.served_rows is not msgspec.UNSET:
+            return self.served_rows
+        gone = sum(segment.gone_rows for segment in self.segments)
+        return max(0, self.rows - self.removed_rows - gone)
 
     @property
     def recall(self) -> float:

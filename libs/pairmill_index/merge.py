@@ -57,6 +57,11 @@ def counted(segments: Sequence[OldSegment], removed: Words) -> list[Counted]:
     return found
 
 
+def served_rows(segments: Sequence[OldSegment], removed: Words) -> int:
+    """Returns how many rows of a version's segments count."""
+    return sum(int(np.count_nonzero(one.alive)) for one in counted(segments, removed))
+
+
 def write_merged(
     group: Sequence[Counted], writer: SegmentWriter, memory_bytes: int, progress: Progress
 ) -> None:

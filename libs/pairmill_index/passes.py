@@ -77,12 +77,12 @@ class RowReader:
         """Returns the language buckets that have samples, sorted."""
         return sorted({bucket_of_file(entry) for entry in self.dataset.files(roles.SAMPLES)})
 
-    def data(self, *, only_kept: bool) -> Iterator[tuple[str, pa.Table]]:
+    def data(self) -> Iterator[tuple[str, pa.Table]]:
         """Yields the rows of `data/`, with their bucket."""
         total = sum(entry.rows for entry in self.dataset.files(roles.SAMPLES))
         done = 0
         for entry in self.dataset.files(roles.SAMPLES):
-            for table in data_rows(self.dataset, entry, only_kept=only_kept):
+            for table in data_rows(self.dataset, entry):
                 yield bucket_of_file(entry), table
             done += entry.rows
             self._progress("reading samples", done, total)

@@ -17,7 +17,7 @@ import msgspec
 from pairmill.errors import CorruptObjectError, ObjectMissingError
 from pairmill.store.port import ObjectStore
 from pairmill_index.layout import FOLDER, segment_prefix
-from pairmill_index.manifest import EXACT, IndexFile, IndexVersion, Segment, VectorIndex
+from pairmill_index.manifest import EXACT, IndexFile, IndexVersion, Segment, Unpaired, VectorIndex
 
 PENDING: Final = f"{FOLDER}/pending/"
 
@@ -29,6 +29,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     is_finished: bool = False
     segment: Segment | None = None  # None where it came to no rows
+    unpaired: Unpaired | msgspec.UnsetType = msgspec.UNSET  # of the version that is being made
 
 
 class PendingSegment:
@@ -41,13 +42,14 @@ class PendingSegment:
         self._same = f"{bucket}-{digest}-"
         self._name = f"{self._same}{secrets.token_hex(4)}"  # U4: never used again
         self._key = f"{PENDING}{self._name}.json"  # of its own: two who build the same lose no note
+        self.unpaired: Unpaired | msgspec.UnsetType = msgspec.UNSET  # noted beside, for whoever goes on
 
     def finished(self) -> Pending | None:
         """Returns the segment if it was finished before; removes what is left of those that were not."""
         for listed in list(self._store.list(f"{PENDING}{self._same}")):
             found = _read(self._store, listed.key)
             if found is not None and found.is_finished and _is_whole(self._store, found.segment):
-                self._key = listed.key
+                self._key, self.unpaired = listed.key, found.unpaired
                 return found
             discard(self._store, listed.key)
         return None
@@ -84,6 +86,7 @@ class PendingSegment:
         return msgspec.structs.replace(index, trained_by=self._name) if is_own else index
 
     def _note(self, pending: Pending) -> None:
+        pending = msgspec.structs.replace(pending, unpaired=self.unpaired)
         self._store.put(self._key, msgspec.json.encode(pending))
 
 

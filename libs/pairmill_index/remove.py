@@ -15,6 +15,7 @@ from pairmill.store.port import ObjectStore
 from pairmill_index.files import LocalFiles
 from pairmill_index.ids import find_rows
 from pairmill_index.manifest import IndexVersion
+from pairmill_index.merge import served_rows
 from pairmill_index.old import OldSegment
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
@@ -39,8 +40,12 @@ def remove_samples(
             return base
         removed = united(known, ids)
         files = LocalFiles(store, folder)
+        old = [OldSegment(segment=one, files=files, dimensions=base.dimensions) for one in base.segments]
         version = msgspec.structs.replace(
-            base, removed=write_removed(store, removed), removed_rows=_removed_rows(base, files, removed)
+            base,
+            removed=write_removed(store, removed),
+            removed_rows=_removed_rows(old, removed),
+            served_rows=served_rows(old, removed),
         )
         publish(store, version, current, progress)
     return version
@@ -63,9 +68,5 @@ def ids_of_urls(store: ObjectStore, urls: Sequence[str], *, scratch: Path) -> di
     return {url: united(*ids) for url, ids in found.items()}
 
 
-def _removed_rows(base: IndexVersion, files: LocalFiles, removed: Words) -> int:
-    rows = 0
-    for segment in base.segments:
-        ids = OldSegment(segment=segment, files=files, dimensions=base.dimensions).ids()
-        rows += int(np.count_nonzero(find_rows(ids, removed) >= 0))
-    return rows
+def _removed_rows(segments: Sequence[OldSegment], removed: Words) -> int:
+    return sum(int(np.count_nonzero(find_rows(one.ids(), removed) >= 0)) for one in segments)

@@ -74,7 +74,7 @@ def embedded_schema(dimensions: int) -> pa.Schema:
     return pa.schema(fields)
 
 
-def data_rows(dataset: Dataset, entry: FileEntry, *, only_kept: bool) -> Iterator[pa.Table]:
+def data_rows(dataset: Dataset, entry: FileEntry) -> Iterator[pa.Table]:
     """Yields the rows of one file of `data/` with the columns of DATA."""
     start = 0
     for batch in compared(dataset, entry).batches(entry, ["sample_id", *TAKEN_OVER]):
@@ -87,8 +87,15 @@ def data_rows(dataset: Dataset, entry: FileEntry, *, only_kept: bool) -> Iterato
             **{name: batch.column(name) for name in TAKEN_OVER},
         }
         start += size
-        table = pa.table(columns, schema=DATA)
-        yield table.filter(pc.field("verdict") == "kept") if only_kept else table
+        yield pa.table(columns, schema=DATA)
+
+
+def parted(rows: pa.Table, *, only_kept: bool) -> tuple[pa.Table, pa.Table]:
+    """Returns the rows of `data/` that an index takes in, and those that it leaves out."""
+    if not only_kept:
+        return rows, rows.slice(0, 0)
+    is_kept: Any = pc.equal(rows["verdict"], pa.scalar("kept")).fill_null(False)
+    return rows.filter(is_kept), rows.filter(pc.invert(is_kept))
 
 
 def bucket_of_file(entry: FileEntry) -> str:

@@ -63,6 +63,8 @@ class VectorDataset:
     buckets: tuple[str, ...] = BUCKETS
     drawn: Callable[[int, int], Floats] | None = None  # image vectors, by the rows of a shard and its number
     ids: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty((0, 2), np.uint64))
+    unembedded: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty((0, 2), np.uint64))
+    failed: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty((0, 2), np.uint64))
     _files: list[FileEntry] = field(default_factory=list)
     _shards: int = 0
     _versions: int = 0
@@ -115,15 +117,21 @@ class VectorDataset:
 
     def _data(self, without: npt.NDArray[np.uint64] | None) -> Iterator[FileEntry]:
         gone = np.empty((0, 2), np.uint64) if without is None else without[ascending(without)]
-        ids = self.ids[find(gone, self.ids) < 0]
+        ids = np.concatenate([self.ids[find(gone, self.ids) < 0], self.unembedded])
         bucket = (ids[:, 1] % len(self.buckets)).astype(int)
         for number, name in enumerate(self.buckets):
             own = ids[bucket == number]
             if len(own):
                 path = f"data/{name}/part-j{self._versions:012d}.f09.00000-{number:08x}.parquet"
                 before = len(self._files)
-                self._table(path, roles.SAMPLES, samples(own, name, self._versions))
+                self._table(path, roles.SAMPLES, self._samples(own, name))
                 yield self._files.pop(before)
+
+    def _samples(self, ids: npt.NDArray[np.uint64], bucket: str) -> pa.Table:
+        """Returns rows of `data/`; the verdict of those that failed says so."""
+        table, failed = samples(ids, bucket, self._versions), self.failed[ascending(self.failed)]
+        verdicts = pc.if_else(pa.array(find(failed, ids) >= 0), "failed", table["verdict"])
+        return table.set_column(table.schema.get_field_index("verdict"), "verdict", verdicts)
 
     def _array(self, path: str, role: str, vectors: Floats) -> None:
         self._target(path)

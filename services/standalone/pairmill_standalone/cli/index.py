@@ -253,7 +253,7 @@ def _end(opened: _Opened, version: IndexVersion, keep: int, *, as_json: bool) ->
     facts = index_facts(version, opened.dataset_version(), current_of(opened.store))
     say_json(facts) if as_json else print_index(facts)
     if not as_json:
-        say(f"{version.rows - version.removed_rows:,} samples serve")
+        say(f"{version.samples:,} samples serve")
 
 
 def _ids_of_file(path: Path) -> Words:

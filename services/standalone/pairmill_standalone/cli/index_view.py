@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -15,6 +16,11 @@ from pairmill_index.check import IndexReport
 from pairmill_index.manifest import EXACT, Current, IndexVersion, Segment, VectorIndex
 from pairmill_index.progress import Progress as BuildProgress
 from pairmill_standalone.cli.exits import say
+
+_UNPAIRED: Final = {
+    "embeddings": "{:,} embedded samples have no row in data/ and are not in the index",
+    "rows": "{:,} rows of data/ have no embedding and are not in the index",
+}
 
 
 @contextmanager
@@ -48,15 +54,19 @@ class _StepLines:
 
 def index_facts(version: IndexVersion, dataset_version: str, current: Current) -> dict[str, Any]:
     """Returns what is to be known of the version that serves."""
+    unpaired = None if version.unpaired is msgspec.UNSET else msgspec.to_builtins(version.unpaired)
     return {
-        "version": version.version(),
+        "version": current.version,
         "dataset_version": version.dataset_version,
         "is_up_to_date": version.dataset_version == dataset_version,
         "model": version.model,
         "dimensions": version.dimensions,
         "rows": version.rows,
+        "served_rows": version.samples,
         "removed_rows": version.removed_rows,
         "gone_rows": sum(segment.gone_rows for segment in version.segments),
+        "unpaired": unpaired,
+        "lists_bytes": sum(_list_bytes(segment) for segment in version.segments),
         "memory_bytes": version.options.memory_bytes,
         "latency_ms": version.options.latency_ms,
         "min_recall": version.options.min_recall,
@@ -64,6 +74,11 @@ def index_facts(version: IndexVersion, dataset_version: str, current: Current) -
         "segments": [_segment_facts(segment) for segment in version.segments],
         "earlier_versions": [past.version for past in current.past],
     }
+
+
+def _list_bytes(segment: Segment) -> int:
+    """Returns the bytes of a segment's lists with their centroids."""
+    return sum(file.bytes for file in segment.files if file.path.endswith(".faiss"))
 
 
 def _segment_facts(segment: Segment) -> dict[str, Any]:
@@ -113,6 +128,14 @@ def print_index(facts: dict[str, Any]) -> None:
             whole = (segment["bucket"], f"{segment['rows']:,}", f"{segment['bytes'] / 1e6:,.1f}")
             table.add_row(*(whole if place == 0 else ("", "", "")), *_cells(index))
     Console().print(table)
+    if facts["lists_bytes"] > facts["memory_bytes"]:
+        say(
+            f"its lists take {facts['lists_bytes']:,} bytes, above the {facts['memory_bytes']:,} asked for; "
+            "smaller ones: pairmill index compact"
+        )
+    for what, count in (facts["unpaired"] or {}).items():
+        if count:
+            say(_UNPAIRED[what].format(count))
 
 
 def _cells(index: dict[str, Any]) -> tuple[str, ...]:
