@@ -17,7 +17,7 @@ from pairmill_index.lists_build import ListsBuilder, Written
 from pairmill_index.manifest import Modality, Segment, VectorIndex
 from pairmill_index.options import BuildOptions
 from pairmill_index.pending import PendingSegment
-from pairmill_index.rule import choose
+from pairmill_index.rule import Choice, choose
 from pairmill_index.writing import SegmentWriter
 
 Shared = Mapping[Modality, tuple[VectorIndex, Path]]
@@ -68,18 +68,31 @@ class Assembler:
     def _index(
         self, written: Written, modality: Modality, shared: tuple[VectorIndex, Path] | None
     ) -> VectorIndex:
-        choice = choose(
-            rows=written.rows,
-            dimensions=self.dimensions,
-            memory_bytes=self.options.memory_bytes * written.rows // (len(Modality) * self.total_rows),
-            latency_ms=self.options.latency_ms,
-        )
+        choice = self._choice(written.rows)
+        if shared is not None and self._choice(written.rows, shared[0].lists).kind != shared[0].kind:
+            shared = None  # its code is not the one that there is room for now, or its centroids leave none
         if not choice.fits:
             raise ConfigurationError(
                 f"memory: {self.options.memory_bytes:,} bytes are too few for {self.total_rows:,} samples of "
                 f"{self.dimensions} dimensions; give more"
             )
         return self.builder.build(written, modality, choice, shared)
+
+    def _choice(self, rows: int, lists: int | None = None) -> Choice:
+        return choice_for(rows, self.total_rows, self.dimensions, self.options, lists)
+
+
+def choice_for(
+    rows: int, total_rows: int, dimensions: int, options: BuildOptions, lists: int | None = None
+) -> Choice:
+    """Returns how the rule has a segment of a version indexed, each vector of which has the same share."""
+    return choose(
+        rows=rows,
+        dimensions=dimensions,
+        memory_bytes=options.memory_bytes * rows // (len(Modality) * total_rows),
+        latency_ms=options.latency_ms,
+        lists=lists,
+    )
 
 
 def refuse_below(min_recall: float, bucket: str, indices: tuple[VectorIndex, ...]) -> None:

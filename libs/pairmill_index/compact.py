@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,10 +11,10 @@ import msgspec
 
 from pairmill import __version__
 from pairmill.store.port import ObjectStore
-from pairmill_index.assemble import Assembler, Shared
+from pairmill_index.assemble import Assembler, Shared, choice_for
 from pairmill_index.files import LocalFiles
 from pairmill_index.lists_build import ListsBuilder
-from pairmill_index.manifest import IndexVersion, Segment
+from pairmill_index.manifest import EXACT, IndexVersion, Segment
 from pairmill_index.merge import Counted, counted, write_merged
 from pairmill_index.old import OldSegment
 from pairmill_index.options import cores
@@ -22,7 +22,7 @@ from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
 from pairmill_index.removed import read_removed
-from pairmill_index.rule import lists_for
+from pairmill_index.rule import is_smaller, lists_for
 from pairmill_index.workplace import workplace
 from pairmill_index.writing import SegmentWriter
 
@@ -43,8 +43,9 @@ def compact(
     """Merges small segments and drops removed samples, publishes the new version and returns it.
 
     Every segment with a removed sample is written anew, so that nothing of it is left on disk once the old
-    version is swept. `full` makes one segment of each bucket. Returns the version that serves where there is
-    nothing to do. Raises like `build_index`.
+    version is swept; so is one whose lists have a larger code than there is room for by now. `full` makes one
+    segment of each bucket. Returns the version that serves where there is nothing to do. Raises like
+    `build_index`.
     """
     with changing(store), workplace(scratch) as folder:
         current = current_of(store)
@@ -83,9 +84,10 @@ class _Compaction:
     def groups(self, *, full: bool) -> list[list[Counted]]:
         """Returns the segments to be written anew, together those that become one."""
         found = counted(self.old, read_removed(self.store, self.base.removed))
+        outgrown = frozenset(one.segment_id for one in self.base.segments if is_outgrown(one, self.base))
         buckets = dict.fromkeys(one.old.segment.bucket for one in found)
         groups = [
-            chosen([one for one in found if one.old.segment.bucket == bucket], full=full)
+            chosen([one for one in found if one.old.segment.bucket == bucket], full=full, outgrown=outgrown)
             for bucket in buckets
         ]
         return [group for group in groups if group]
@@ -125,9 +127,22 @@ class _Compaction:
         return assembler.assemble(pending, bucket, writer, shared_training(group, writer.rows))
 
 
-def chosen(bucket: Sequence[Counted], *, full: bool) -> list[Counted]:
-    """Returns which of a bucket's segments are written anew, as one."""
-    stale = [one for one in bucket if one.has_removed or one.dead_share > DEAD_SHARE]
+def is_outgrown(segment: Segment, version: IndexVersion) -> bool:
+    """Returns whether there is room for smaller codes only, since others were added, than a segment has."""
+    choice = choice_for(segment.rows, version.rows, version.dimensions, version.options)
+    kinds = [index.kind for index in segment.indices if index.kind != EXACT]
+    return choice.kind != EXACT and any(is_smaller(choice.kind, kind) for kind in kinds)
+
+
+def chosen(
+    bucket: Sequence[Counted], *, full: bool, outgrown: Collection[str] = frozenset()
+) -> list[Counted]:
+    """Returns which of a bucket's segments are written anew, as one; those of `outgrown` ids have to be."""
+    stale = [
+        one
+        for one in bucket
+        if one.has_removed or one.dead_share > DEAD_SHARE or one.old.segment.segment_id in outgrown
+    ]
     if full:
         return list(bucket) if len(bucket) > 1 or stale else []
     largest = max(bucket, key=lambda one: one.rows)

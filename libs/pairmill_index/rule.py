@@ -19,6 +19,7 @@ ROWS_PER_LIST: Final = 64  # of the training sample
 LEAST_PER_LIST: Final = 40
 MOST_LISTS: Final = 1 << 17
 GRAPH_LISTS: Final = 1 << 14  # from here on the lists themselves are found by a graph
+_GRAPH_BYTES: Final = 300  # of that graph, for each list, about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +55,17 @@ class Choice:
     fits: bool = True  # whether the lists keep to the memory budget
 
 
-def choose(*, rows: int, dimensions: int, memory_bytes: int, latency_ms: float) -> Choice:
-    """Returns how to index `rows` vectors within `memory_bytes` for their lists."""
+def choose(
+    *, rows: int, dimensions: int, memory_bytes: int, latency_ms: float, lists: int | None = None
+) -> Choice:
+    """Returns how to index `rows` vectors within `memory_bytes` for their lists, centroids included.
+
+    `lists` is the number of lists where it is given: by those whose training is shared.
+    """
     if rows <= EXACT_ROWS or is_exact_fast(rows, dimensions, latency_ms):
         return Choice(kind=EXACT)
-    lists = lists_for(rows)
-    room = (memory_bytes - lists * dimensions * 4) / rows
+    lists = lists or lists_for(rows)
+    room = (memory_bytes - centroid_bytes(lists, dimensions)) / rows
     code = next((code for code in CODES if code.bytes(dimensions) <= room), CODES[-1])
     quantizer = f"IVF{lists}_HNSW32" if lists >= GRAPH_LISTS else f"IVF{lists}"
     return Choice(
@@ -69,6 +75,21 @@ def choose(*, rows: int, dimensions: int, memory_bytes: int, latency_ms: float) 
         training_rows=min(rows, lists * ROWS_PER_LIST),
         fits=code.bytes(dimensions) <= room,
     )
+
+
+def centroid_bytes(lists: int, dimensions: int) -> int:
+    """Returns the bytes of what is known of so many lists themselves, which no file maps."""
+    return lists * (4 * dimensions + (_GRAPH_BYTES if lists >= GRAPH_LISTS else 0))
+
+
+def is_smaller(kind: str, than: str) -> bool:
+    """Returns whether vectors of one kind take fewer bytes than of another; both are no EXACT."""
+    names = [code.name for code in CODES]
+    return names.index(_code_of(kind)) > names.index(_code_of(than))
+
+
+def _code_of(kind: str) -> str:
+    return kind.rpartition(",")[2]
 
 
 def is_exact_fast(rows: int, dimensions: int, latency_ms: float) -> bool:

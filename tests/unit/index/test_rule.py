@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairmill_index.manifest import EXACT
-from pairmill_index.rule import CODES, choose, is_exact_fast, lists_for
+from pairmill_index.rule import CODES, centroid_bytes, choose, is_exact_fast, is_smaller, lists_for
 
 GB = 2**30
 
@@ -56,7 +56,7 @@ def test_a_choice_keeps_to_its_budget_and_can_be_trained(
     if chosen.kind == EXACT:
         return
     code = next(code for code in CODES if chosen.kind.endswith(f",{code.name}"))
-    size = rows * code.bytes(dimensions) + chosen.lists * dimensions * 4
+    size = rows * code.bytes(dimensions) + centroid_bytes(chosen.lists, dimensions)
     assert chosen.fits == (size <= memory_bytes) or code is CODES[-1]
     assert not chosen.fits or size <= memory_bytes
     assert chosen.lists * 40 <= rows
@@ -68,3 +68,17 @@ def test_lists_grow_with_the_square_root_of_the_rows(rows: int) -> None:
     lists = lists_for(rows)
     assert lists & (lists - 1) == 0
     assert lists <= lists_for(rows * 4)
+
+
+def test_centroids_of_shared_lists_are_part_of_the_budget() -> None:
+    """Few rows in the lists of many: what is known of the lists takes more than what is in them."""
+    few = {"rows": 25_000, "dimensions": 512, "memory_bytes": 15_000_000, "latency_ms": 1}
+    assert choose(**few).kind == "IVF256,SQ8"
+    assert choose(**few, lists=1024).kind == "IVF1024,SQ4"
+    assert not choose(**few, lists=1 << 15).fits
+
+
+def test_kinds_are_compared_by_what_a_vector_takes() -> None:
+    assert is_smaller("IVF4096,SQ4", than="IVF64,SQ8")
+    assert is_smaller("IVF64,RaBitQ", than="IVF64,SQ4")
+    assert not is_smaller("IVF64,SQ8", than="IVF4096,SQ8")
