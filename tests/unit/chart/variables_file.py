@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Final
 
 from pairmill_standalone.docs.settings import SERVICES
-from tests.conftest import REPOSITORY
+from tests.unit.chart.rendering import CHART
 from tests.unit.deploy.variables import variables_of
 
-PATH: Final = REPOSITORY / "helm" / "pairmill" / "files" / "variables.yaml"
-_HEAD: Final = (
-    "# The variables that each service knows, written by `python -m tests.unit.chart.variables_file`.\n"
-)
+PATH: Final = CHART / "files" / "variables.yaml"
+_HEAD: Final = "# The variables that each service knows. Written by `python -m tests.unit.chart.write`.\n"
 
 
 def variables_file() -> str:
@@ -23,13 +19,3 @@ def variables_file() -> str:
         lines.append(f"{service}:\n")
         lines.extend(f"  - {name}\n" for name in sorted(variables_of(service)))
     return "".join(lines)
-
-
-def main(path: Path = PATH) -> int:
-    """Writes it."""
-    path.write_text(variables_file())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The chart as Helm renders it: objects as plain values, or the message of a refusal."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import yaml  # type: ignore[import-untyped] # no stubs of it among our tools; only its loader is used
+
+from deploy.local.cache import Cache
+from deploy.local.helm import VERSION
+from tests.conftest import REPOSITORY
+from tests.fakes.provided import lacking
+
+Object: TypeAlias = Mapping[str, Any]
+
+CHART: Final = REPOSITORY / "helm" / "pairmill"
+EXAMPLES: Final = tuple(sorted(path.stem for path in (CHART / "examples").glob("*.yaml")))
+DEMO: Final = "demo"
+"""What the release brings everything for itself; its secrets are drawn, so no two renderings are equal."""
+RELEASE: Final = "mill"
+NAMESPACE: Final = "data"
+
+
+def helm() -> Path:
+    """Returns the program; skips or fails the test where nobody has provided it."""
+    program = Cache.of_user().root / f"helm-{VERSION}" / "helm"
+    if not program.exists():
+        lacking(f"Helm {VERSION}", "make parts")
+    return program
+
+
+@functools.cache
+def rendered(example: str, *sets: str) -> tuple[Object, ...]:
+    """Returns all objects of an example; `sets` are `path=value` on top of it."""
+    done = _template(example, sets)
+    assert done.returncode == 0, done.stderr
+    return tuple(document for document in load_all(done.stdout) if document)
+
+
+def golden_text(example: str) -> str:
+    """Returns what Helm writes for an example, without dashboards and rules, which others test."""
+    done = _template(example, ("monitoring.dashboards.enabled=false", "monitoring.rules.enabled=false"))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refusal(example: str, *sets: str) -> str:
+    """Returns the message with which values are refused."""
+    done = _template(example, sets)
+    assert done.returncode != 0, "the values were taken"
+    return done.stderr
+
+
+def load_all(text: str) -> Iterator[Object]:
+    """Yields the documents of a text."""
+    yield from yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def load_file(path: Path) -> Any:
+    """Returns what one YAML file holds."""
+    return next(load_all(path.read_text()))
+
+
+def of_kind(objects: tuple[Object, ...], *kinds: str) -> list[Object]:
+    """Returns the objects of some kinds."""
+    return [each for each in objects if each["kind"] in kinds]
+
+
+def component_of(each: Object) -> str:
+    """Returns which component an object belongs to."""
+    return str(each["metadata"]["labels"]["app.kubernetes.io/component"])
+
+
+def only(objects: tuple[Object, ...], kind: str, component: str) -> Object:
+    """Returns the one object of a kind that a component has."""
+    found = [each for each in of_kind(objects, kind) if component_of(each) == component]
+    assert len(found) == 1, [each["metadata"]["name"] for each in found]
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PodOf:
+    """A pod that an object makes or is."""
+
+    owner: Object
+    metadata: Mapping[str, Any]
+    spec: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """For the reader of a failure."""
+        return f"{self.owner['kind']}/{self.owner['metadata']['name']}"
+
+    @property
+    def containers(self) -> list[Mapping[str, Any]]:
+        """All of its containers, those of its start first."""
+        return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
+
+
+def pods(objects: tuple[Object, ...]) -> list[PodOf]:
+    """Returns every pod that objects make."""
+    made = [
+        PodOf(each, each["spec"]["template"]["metadata"], each["spec"]["template"]["spec"])
+        for each in of_kind(objects, "StatefulSet", "Deployment", "Job")
+    ]
+    return made + [PodOf(each, each["metadata"], each["spec"]) for each in of_kind(objects, "Pod")]
+
+
+def service_pods(objects: tuple[Object, ...], services: tuple[str, ...]) -> dict[str, PodOf]:
+    """Returns the pods of our services by component."""
+    return {
+        component_of(pod.owner): pod
+        for pod in pods(objects)
+        if component_of(pod.owner) in services and pod.owner["kind"] in ("StatefulSet", "Deployment")
+    }
+
+
+def environment(objects: tuple[Object, ...], component: str) -> dict[str, str]:
+    """Returns the variables that a service's container has; those with a source stand for what they name."""
+    data = dict(only(objects, "ConfigMap", component)["data"])
+    pod = next(pod for pod in pods(objects) if component_of(pod.owner) == component)
+    container = pod.spec["containers"][0]
+    for entry in container.get("env", ()):
+        data[entry["name"]] = entry.get("value") or _sourced(entry["valueFrom"])
+    return data
+
+
+def _sourced(source: Mapping[str, Any]) -> str:
+    return "mill-0" if "fieldRef" in source else "2"
+
+
+def _template(example: str, sets: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    command = [str(helm()), "template", RELEASE, str(CHART), "--namespace", NAMESPACE]
+    if example:
+        command += ["--values", str(_values_file(example))]
+    for each in sets:
+        command += ["--set", each]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _values_file(example: str) -> Path:
+    return CHART / "values-demo.yaml" if example == DEMO else CHART / "examples" / f"{example}.yaml"
