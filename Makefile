@@ -19,7 +19,7 @@ WRITE ?= 0
 RUNS ?= 2
 SOURCES := libs services deploy tests hatch_build.py
 
-.PHONY: help setup proto demo test test-unit test-contract test-integration test-e2e test-stack test-faults \
+.PHONY: help setup proto demo test test-unit test-chart test-contract test-integration test-e2e test-stack test-faults \
         test-faults-long test-export test-browser test-peers \
         components parts stack-up stack-down stack-status demo-stack check fmt bench docs clean distclean
 
@@ -66,10 +66,13 @@ stack-down: setup ## Stop the stack; only its logs stay
 demo-stack: setup ## Run the demo's job on the stack and compare it with the embedded run
 	$(BIN)/python -m deploy.local --folder $(STACK) demo --out $(OUT)-stack
 
-test: check test-unit test-contract test-integration test-e2e test-stack ## Everything that has to pass before a change lands
+test: check test-unit test-chart test-contract test-integration test-e2e test-stack ## Everything that has to pass before a change lands
 
 test-unit: setup ## Pure code, in seconds
-	$(BIN)/python -m pytest -q tests/unit -n $(RUNS)
+	$(BIN)/python -m pytest -q tests/unit --ignore tests/unit/chart -n $(RUNS)
+
+test-chart: setup parts ## The Helm chart, as Helm renders it
+	$(BIN)/python -m pytest -q tests/unit/chart -n $(RUNS) --dist loadfile
 
 test-contract: setup parts ## One suite per port, over every adapter
 	$(BIN)/python -m pytest -q tests/contract -n $(RUNS)
