@@ -2,7 +2,7 @@
 
 The order of the steps: near enough to the query, one per cluster, the nearest so many, shares of groups, at
 most so many per group, at most so many in all. Memory holds a flag per row, a score per row where there is a
-query, and ids of the rows that a step has to compare; never rows.
+query, and ids of the rows that a step has to compare, of which caps and sizes have few; never rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pairmill.idarrays import Words, ascending, find, ranks_in_groups, starts_of_groups
-from pairmill_explorer.subsets.draws import MOST, Draws, bound_of, draws_of
+from pairmill_explorer.subsets.draws import bound_of, draws_of
 from pairmill_explorer.subsets.gathered import Order, gathered
 from pairmill_explorer.subsets.segments import (
     CLUSTER,
@@ -27,11 +27,10 @@ from pairmill_explorer.subsets.segments import (
     ids_at,
     runs,
 )
+from pairmill_explorer.subsets.smallest import smallest_draws
 
 Scores: TypeAlias = Sequence[npt.NDArray[np.float32]]
 _NONE: Final = np.empty(0, dtype=np.float32)
-_SLACK: Final = 20
-_DEVIATIONS: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,7 @@ def choose(
         chosen = _capped(segments, chosen, rules, rules.max_per_group)
     if rules.size is not None:
         groups = Groups.of(segments, "")
-        chosen = _smallest_draws(segments, chosen, groups, rules.size, rules.seed)
+        chosen = smallest_draws(segments, chosen, groups, rules.size, rules.seed)
     return chosen
 
 
@@ -123,43 +122,7 @@ def _capped(
     if rules.group_by == CLUSTER:
         return _first_of_cluster(segments, flags, lambda _, rows, ids: draws_of(ids, rules.seed), limit)
     groups = Groups.of(segments, rules.group_by)
-    return _smallest_draws(segments, flags, groups, limit, rules.seed)
-
-
-def _smallest_draws(
-    segments: Sequence[SegmentRows], flags: Sequence[Flags], groups: Groups, limit: int, seed: int
-) -> tuple[Flags, ...]:
-    """Keeps the `limit` rows of each group with the smallest draws; ties by id.
-
-    Draws are evenly spread, so a bound little above the share wanted leaves few rows to compare. Groups in
-    which it leaves fewer than `limit`, which is next to impossible, are compared whole.
-    """
-    counts = _counts(flags, groups)
-    if not (counts > limit).any():
-        return tuple(flags)
-    bounds = _likely_bounds(counts, limit)
-    under = _under(segments, flags, groups, bounds, seed)
-    short = _counts(under, groups) < np.minimum(counts, limit)
-    if short.any():
-        under = _under(segments, flags, groups, np.where(short, MOST, bounds), seed)
-    rows = gathered(segments, under, lambda number, rows, ids: groups.codes[number][rows])
-    order = ascending(rows.keys, draws_of(rows.ids, seed), rows.ids)
-    ranks = ranks_in_groups(starts_of_groups(rows.keys[order][:, np.newaxis].astype(np.uint64)))
-    empty = tuple(np.zeros(len(one), dtype=np.bool_) for one in flags)
-    return rows.take(order[ranks < limit]).added_to(empty)
-
-
-def _under(
-    segments: Sequence[SegmentRows], flags: Sequence[Flags], groups: Groups, bounds: Draws, seed: int
-) -> tuple[Flags, ...]:
-    """Keeps the rows whose draw is not above their group's bound."""
-    return _filtered(segments, flags, groups, lambda codes, ids: draws_of(ids, seed) <= bounds[codes])
-
-
-def _likely_bounds(counts: npt.NDArray[np.int64], limit: int) -> Draws:
-    """Returns the draws below which each group has, all but certainly, at least `limit` rows."""
-    wanted = limit + _DEVIATIONS * limit**0.5 + _SLACK
-    return np.array([bound_of(wanted / count) if count > wanted else MOST for count in counts], np.uint64)
+    return smallest_draws(segments, flags, groups, limit, rules.seed)
 
 
 def _by_score(scores: Scores | None) -> Order:
@@ -227,11 +190,3 @@ def _filtered(
             kept[rows] = holds(codes[rows], ids_at(segment, rows))
         found.append(kept)
     return tuple(found)
-
-
-def _counts(flags: Sequence[Flags], groups: Groups) -> npt.NDArray[np.int64]:
-    counts = np.zeros(len(groups.values), dtype=np.int64)
-    for one, codes in zip(flags, groups.codes, strict=True):
-        for rows in runs(one):
-            counts += np.bincount(codes[rows], minlength=len(counts))
-    return counts

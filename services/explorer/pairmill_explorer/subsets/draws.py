@@ -15,8 +15,8 @@ from pairmill.idarrays import Words
 
 Draws: TypeAlias = npt.NDArray[np.uint64]
 
-MOST: Final = np.uint64(2**64 - 1)
-_WORD: Final = 2**64
+WORD_BITS: Final = 64
+_WORD: Final = 2**WORD_BITS
 
 
 def draws_of(ids: Words, seed: int) -> Draws:

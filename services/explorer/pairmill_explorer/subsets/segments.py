@@ -85,6 +85,15 @@ class Groups:
         return cls(tuple(numbers), codes)
 
 
+def counts_of(flags: Sequence[Flags], groups: Groups) -> npt.NDArray[np.int64]:
+    """Returns how many flags are set in each group, `(groups,)`."""
+    counts = np.zeros(len(groups.values), dtype=np.int64)
+    for one, codes in zip(flags, groups.codes, strict=True):
+        for rows in runs(one):
+            counts += np.bincount(codes[rows], minlength=len(counts))
+    return counts
+
+
 def _codes(segment: SegmentRows, column: str, numbers: dict[str, int]) -> Codes:
     rows = segment.table.num_rows
     if column in ("", BUCKET):
