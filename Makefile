@@ -17,10 +17,18 @@ QUERY ?= A drawing of two black circles to the left of a purple flower, the back
 WRITE ?= 0
 # Tests at once: they wait for hosts, servers and time-outs most of the time.
 RUNS ?= 2
+# Images: which, on what base, under what name, and what `docker build` is told besides.
+SERVICES ?= gateway crawler planner downloader inference scorer finaliser indexer explorer standalone
+BASE ?=
+REGISTRY ?=
+TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
+BUILD_FLAGS ?=
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pairmill
 SOURCES := libs services deploy tests hatch_build.py
 
 .PHONY: help setup proto demo test test-unit test-chart test-contract test-integration test-e2e test-stack test-faults \
         test-faults-long test-export test-browser test-peers \
+        images images-standin test-cluster \
         components parts stack-up stack-down stack-status demo-stack check fmt bench docs clean distclean
 
 help: ## List the targets
@@ -108,6 +116,29 @@ $(EXPORT_STAMP): pyproject.toml constraints.txt hatch_build.py $(shell find prot
 
 test-export: $(EXPORT_STAMP) ## What needs torch: exports, and the tiny model's trainer (some gigabytes at first)
 	$(EXPORT_BIN)/python -m pytest -q tests/unit/models -m torch
+
+images: ## Build the images of SERVICES, on BASE, named REGISTRY/pairmill-SERVICE:TAG
+	@for service in $(SERVICES); do \
+	  echo "pairmill-$$service:$(TAG)"; \
+	  docker build -q $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) -f deploy/images/Dockerfile \
+	    --build-arg SERVICE=$$service --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) \
+	    -t $(if $(REGISTRY),$(REGISTRY)/)pairmill-$$service:$(TAG) . >/dev/null || exit 1; \
+	done
+
+images-standin: setup parts ## Build images of Kafka and of the S3 server out of their parts, where none can be pulled
+	@context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
+	for part in kafka s3; do \
+	  mkdir "$$context/$$part" && \
+	  folder=$$(ls -d $(CACHE)/$$([ $$part = kafka ] && echo kafka || echo versitygw)-* | tail -1) && \
+	  version=$${folder##*-} && cp -R "$$folder/." deploy/images/standin/$$part* "$$context/$$part/" && \
+	  echo "pairmill-$$part:$$version" && \
+	  docker build -q $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) -f deploy/images/standin/$$part.Dockerfile \
+	    -t pairmill-$$part:$$version "$$context/$$part" >/dev/null || exit 1; \
+	done
+
+test-cluster: setup ## The chart on the cluster of KUBECONFIG, with images that IMAGE_LOADER brings there
+	@test -z "$(IMAGE_LOADER)" || $(BIN)/python -m deploy.cluster
+	$(BIN)/python -m pytest -q tests/cluster
 
 check: setup ## Lint, formats and types; changes nothing
 	$(BIN)/ruff check $(SOURCES)

@@ -12,6 +12,8 @@ printf '#!/bin/sh\nexec /opt/pairmill/bin/python -m %s "$@"\n' "${module}" > /op
 chmod 0755 /opt/pairmill/bin/start
 install -m 0644 live.py /opt/pairmill/bin/live.py
 /opt/pairmill/bin/python sbom.py "${service}" /base.status > /opt/pairmill/sbom.json
+# What libraries bring for their own tests and for compilers.
+find /opt/pairmill/lib -type d \( -name tests -o -name include \) -prune -exec rm -rf {} +
 find /opt/pairmill | sort > /after
 mkdir -p /own/opt/pairmill
 comm -13 /before /after | tar -C / -cf - --no-recursion -T - 2>/dev/null | tar -C /own -xf -
