@@ -66,6 +66,29 @@ class S3Store(Closing):
         self._uploads.write(self._name(key), io.BytesIO(data), len(data), digest)
         return ObjectInfo(key=key, size_bytes=len(data), sha256=digest)
 
+    @property
+    def conditional(self) -> S3Store:
+        """Itself: how it writes on a condition."""
+        return self
+
+    def mark(self, key: str) -> str:
+        """Returns the ETag of the object that lies there; empty where there is none."""
+        name = self._name(key)
+        try:
+            return self._read(name, lambda: self._head(name)).etag or ""
+        except ObjectMissingError:
+            self.ping()  # the answer is the same where the bucket is gone
+            return ""
+
+    def put_over(self, mark: str, key: str, data: bytes) -> ObjectInfo:
+        """Stores bytes in place of the object with this ETag, for an empty one where there is none.
+
+        Raises ReplacedError, with nothing stored, where something else is there.
+        """
+        digest = hashlib.sha256(data).digest()
+        self._uploads.write_over(mark, self._name(key), data, digest)
+        return ObjectInfo(key=key, size_bytes=len(data), sha256=digest)
+
     def put_file(self, key: str, path: Path) -> ObjectInfo:
         """Stores a file's bytes, read twice: the checksum comes before them. Durable on return."""
         name = self._name(key)

@@ -11,6 +11,7 @@ import structlog
 
 from pairmill.clock import Clock
 from pairmill.errors import NoSpaceError, PairmillError, RetriableError
+from pairmill.store.conditional import ReplacedError
 from pairmill.store.s3_errors import VENDOR_ERRORS, Call, CredentialsRefusedError, UploadGoneError, translate
 
 T = TypeVar("T")
@@ -63,7 +64,9 @@ class Calls:
 
 def _may_pass(failure: PairmillError) -> bool:
     """Whether to try again. Room does not come by itself: whoever called has to say that there is none."""
-    return isinstance(failure, RetriableError) and not isinstance(failure, NoSpaceError | UploadGoneError)
+    return isinstance(failure, RetriableError) and not isinstance(
+        failure, NoSpaceError | UploadGoneError | ReplacedError
+    )
 
 
 def pause_seconds(attempt: int) -> float:

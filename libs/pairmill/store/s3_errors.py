@@ -21,6 +21,7 @@ from pairmill.errors import (
     RetriableError,
 )
 from pairmill.store import s3_credentials
+from pairmill.store.conditional import ReplacedError
 
 VENDOR_ERRORS: Final = (MinioException, http.HTTPError, ParseError, UnicodeDecodeError)
 """Everything that the client raises on account of the endpoint; errors of its own checks are bugs."""
@@ -48,7 +49,14 @@ _FULL: Final = frozenset(
     | {"XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
 )
 _PASSING: Final = frozenset(
-    {"BadDigest", "IncompleteBody", "InternalError", "OperationAborted", "RequestTimeout"}
+    {
+        "BadDigest",
+        "ConditionalRequestConflict",
+        "IncompleteBody",
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+    }
     | {"RequestTimeTooSkewed", "ServiceUnavailable", "SlowDown", "XAmzContentSHA256Mismatch"}
 )
 _PASSING_STATUS: Final = frozenset({408, 409, 425, 429})
@@ -63,6 +71,10 @@ class RemovalError(MinioException):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ConditionError(MinioException):
+    """An object is not the one that a write was to replace; the client's own errors do not tell it apart."""
 
 
 class CredentialsRefusedError(ConfigurationError):
@@ -94,6 +106,8 @@ def translate(error: Exception, call: Call) -> PairmillError:
             return _of_code(error.code or "", error.response.status, error.message or "", call)
         case RemovalError():
             return _of_code(error.code, _SOME_REFUSED, str(error), call)
+        case ConditionError():
+            return ReplacedError(f"could not {call}: {error}")
         case ServerError():
             return _of_status(error.status_code, str(error), call)
         case InvalidResponseError():

@@ -11,7 +11,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import BinaryIO, Final, TypeVar
+from typing import BinaryIO, Final, TypeAlias, TypeVar
 
 from minio import Minio
 from minio.datatypes import ListMultipartUploadsResult, Part
@@ -19,9 +19,11 @@ from minio.error import S3Error, ServerError
 
 from pairmill.errors import ConfigurationError, PairmillError, RetriableError
 from pairmill.store.s3_calls import Calls
+from pairmill.store.s3_errors import ConditionError
 from pairmill.store.settings import S3Config
 
 T = TypeVar("T")
+_Headers: TypeAlias = dict[str, str | list[str] | tuple[str]]
 
 CHECKSUM: Final = "sha256"
 CHECKSUM_HEADER: Final = f"x-amz-meta-{CHECKSUM}"
@@ -29,6 +31,8 @@ CHECKSUM_HEADER: Final = f"x-amz-meta-{CHECKSUM}"
 
 _MOST_PARTS: Final = 10_000
 _PAGE: Final = 1000
+_CONDITION_FAILED: Final = frozenset({"PreconditionFailed", "NoSuchKey"})
+_NOT_IMPLEMENTED: Final = "NotImplemented"
 
 
 class Uploads:
@@ -50,6 +54,28 @@ class Uploads:
             self._write_at_once(name, _read(source, size), digest)
         else:
             self._write_in_parts(name, source, size, digest)
+
+    def write_over(self, etag: str, name: str, data: bytes, digest: bytes) -> None:
+        """Stores bytes in place of the object with this ETag, for an empty one where there is none.
+
+        Raises ReplacedError where something else is there. A server that knows no conditions gets none.
+        """
+        condition: _Headers = {"If-Match": f'"{etag}"'} if etag else {"If-None-Match": "*"}
+        plain: _Headers = {"Content-Type": "application/octet-stream", CHECKSUM_HEADER: digest.hex()}
+
+        def put() -> None:
+            try:
+                self._client._put_object(self._bucket, name, data, {**plain, **condition})
+            except S3Error as error:
+                if error.code in _CONDITION_FAILED:
+                    if self._is_there(name, digest):
+                        return  # G2: written before, and the answer was lost
+                    raise ConditionError(f"{name} was replaced") from error
+                if error.code != _NOT_IMPLEMENTED:
+                    raise
+                self._client._put_object(self._bucket, name, data, plain)
+
+        self._run("write", put, name)
 
     def abandon(self, prefix: str, is_own: Callable[[str], bool]) -> int:
         """Aborts uploads in parts that were begun and not ended; returns how many."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from pairmill.store.conditional import ConditionalBelow, ConditionalPuts, conditional_puts
 from pairmill.store.keys import check_key, check_prefix
 from pairmill.store.port import ListedObject, ObjectInfo, ObjectStore
 
@@ -48,6 +49,12 @@ class ScopedStore:
     def folder(self) -> str:
         """The folder in the store behind, without a slash at the end."""
         return self._folder.rstrip("/")
+
+    @property
+    def conditional(self) -> ConditionalPuts | None:
+        """How this store writes on a condition; None if the one behind cannot."""
+        found = conditional_puts(self._store)
+        return ConditionalBelow(found, self._folder) if found is not None else None
 
     def put(self, key: str, data: bytes) -> ObjectInfo:
         """Stores bytes; durable on return."""

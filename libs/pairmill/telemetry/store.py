@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pairmill.clock import Clock
 from pairmill.errors import RetriableError
+from pairmill.store.conditional import ConditionalPuts, conditional_puts
 from pairmill.store.port import ListedObject, ObjectInfo, ObjectStore
 
 Operation = Literal["put", "get", "get_range", "stat"]
@@ -88,6 +89,11 @@ class MeasuredStore:
     def __str__(self) -> str:
         """Returns where it is, for messages."""
         return str(self._behind)
+
+    @property
+    def conditional(self) -> ConditionalPuts | None:
+        """How the store behind writes on a condition, which is rare and not measured; None if it cannot."""
+        return conditional_puts(self._behind)
 
     def put(self, key: str, data: bytes) -> ObjectInfo:
         """Stores bytes; durable on return."""

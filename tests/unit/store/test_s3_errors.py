@@ -21,9 +21,11 @@ from pairmill.errors import (
     PairmillError,
     RetriableError,
 )
+from pairmill.store.conditional import ReplacedError
 from pairmill.store.s3_errors import (
     VENDOR_ERRORS,
     Call,
+    ConditionError,
     CredentialsRefusedError,
     RemovalError,
     UploadGoneError,
@@ -127,6 +129,7 @@ OTHER_ERRORS: Final[list[tuple[Exception, type[PairmillError]]]] = [
     (RemovalError("InternalError", "text"), RetriableError),
     (RemovalError("AccessDenied", "text"), CredentialsRefusedError),
     (RemovalError("Anything", "text"), ConfigurationError),
+    (ConditionError("x was replaced"), ReplacedError),
     (ServerError("text", 503), RetriableError),
     (ServerError("text", 507), NoSpaceError),
     (ServerError("text", 403), CredentialsRefusedError),
