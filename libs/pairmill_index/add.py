@@ -34,6 +34,7 @@ from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
 from pairmill_index.removed import read_removed
+from pairmill_index.withdraw import published
 from pairmill_index.workplace import workplace
 
 _Pending = Mapping[str, PendingSegment]
@@ -71,9 +72,8 @@ def add_samples(
         )
         pending = {**addition.refreshed_pending(), **addition.added_pending()}
         version = addition.version(pending)
-        publish(store, version, current, progress)
-        for one in pending.values():
-            one.forget()
+        with published(store, pending.values()):
+            publish(store, version, current, progress)
     return version
 
 

@@ -30,6 +30,7 @@ from pairmill_index.publish import changing, current_or_none, publish, read_vers
 from pairmill_index.removed import read_removed
 from pairmill_index.scatter import DATA, embedded_schema, parted
 from pairmill_index.unpaired import ROWS, PairCounter
+from pairmill_index.withdraw import published
 from pairmill_index.words import Vocabulary
 from pairmill_index.workplace import workplace
 from pairmill_index.writing import SegmentWriter
@@ -74,9 +75,8 @@ def build_index(
         )
         pending = build.pending()
         version = build.version(build.segments(pending), noted_unpaired(pending.values()))
-        publish(store, version, base, progress)
-        for one in pending.values():
-            one.forget()
+        with published(store, pending.values()):
+            publish(store, version, base, progress)
     return version
 
 

@@ -23,6 +23,7 @@ from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
 from pairmill_index.removed import read_removed
 from pairmill_index.rule import is_smaller, lists_for
+from pairmill_index.withdraw import published
 from pairmill_index.workplace import workplace
 from pairmill_index.writing import SegmentWriter
 
@@ -64,9 +65,8 @@ def compact(
         if not groups:
             return base
         pending, version = compaction.version(groups)
-        publish(store, version, current, progress)
-        for one in pending:
-            one.forget()
+        with published(store, pending):
+            publish(store, version, current, progress)
     return version
 
 

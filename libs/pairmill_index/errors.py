@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pairmill.errors import ConfigurationError, PairmillError
+from pairmill.errors import ConfigurationError, PairmillError, RetriableError
 
 
 class NoIndexError(ConfigurationError):
@@ -11,6 +11,10 @@ class NoIndexError(ConfigurationError):
 
 class IndexBusyError(ConfigurationError):
     """Another process is changing the index now."""
+
+
+class LostPublicationError(RetriableError):
+    """Another version was published since this one was begun: what it was made from serves no more."""
 
 
 class IndexRefusedError(PairmillError):

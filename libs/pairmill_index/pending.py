@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -75,6 +76,16 @@ class PendingSegment:
     def forget(self) -> None:
         """Removes the note, once a published version names the segment."""
         self._store.delete(self._key)
+
+    def withdraw(self, needed: Collection[str]) -> None:
+        """Removes the note and the files, but for those that are needed."""
+        prefix = segment_prefix(self._found_id())
+        self._store.delete_all([one.key for one in self._store.list(prefix) if one.key not in needed])
+        self._store.delete(self._key)
+
+    def _found_id(self) -> str:
+        """Returns the segment's id: its own, or that of the one that was taken over."""
+        return self._key.removeprefix(PENDING).removesuffix(".json")
 
     def discard(self) -> None:
         """Removes the note and the files."""

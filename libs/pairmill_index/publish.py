@@ -1,7 +1,9 @@
 """Publishing a version: its files first, then its manifest, `index/current.json` last.
 
-Until the last write the version before serves, whatever dies. Of two who publish within one moment on a store
-without locks (between the look at `current.json` and its replacement) the later one wins; nothing names the
+Until the last write the version before serves, whatever dies. A folder has a lock. On a bucket of a server
+that writes on conditions `current.json` is replaced only if it is the one that was looked at; of two who
+publish at once the later one is refused, and removes what it had stored. Without conditions there is a moment
+between the look and the replacement: of two who publish within it the later one wins, nothing names the
 other's version any more, and no sweep finds its files.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -18,9 +20,10 @@ from typing import Final
 import msgspec
 
 from pairmill.errors import CorruptObjectError, ObjectMissingError, RetriableError
+from pairmill.store.conditional import ReplacedError, conditional_puts
 from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
-from pairmill_index.errors import IndexBusyError, NoIndexError
+from pairmill_index.errors import IndexBusyError, LostPublicationError, NoIndexError
 from pairmill_index.files import read_whole
 from pairmill_index.layout import CURRENT, FOLDER, version_key
 from pairmill_index.manifest import SCHEMA_VERSION, Current, IndexFile, IndexVersion, Past
@@ -100,8 +103,8 @@ def publish(
 ) -> Current:
     """Makes a version serve whose files are stored already, in place of the one that it was made from.
 
-    Raises RetriableError where another one was published meanwhile, or another build took files of this one
-    for its own leavings, as two may do on a store without locks.
+    Raises LostPublicationError where another one was published meanwhile, and RetriableError where another
+    build took files of this one for its own leavings, as two may do on a store without locks.
     """
     data = version.encoded()
     name, digest = version.version(), hashlib.sha256(data).hexdigest()
@@ -110,20 +113,59 @@ def publish(
     files = [file for segment in version.segments for file in segment.files]
     if gone := [file.path for file in files if store.stat(file.path) is None]:
         raise RetriableError(f"{store}: another build has removed {gone[0]} meanwhile; try again")
-    found = current_or_none(store)  # right before the write: a removal lost here would come back (G8)
-    if (found.version if found else "") != (base.version if base else ""):
-        raise RetriableError(f"{store}: another version of the index was published meanwhile; try again")
-    past = _with_past(found, name)
-    current = Current(version=name, sha256=digest, past=past)
     progress("publishing", 1, 2)
-    write_current(store, current)
+
+    def replaced(found: Current | None) -> Current:
+        # Looked at right before the write: a removal lost here would come back (G8).
+        if (found.version if found else "") != (base.version if base else ""):
+            raise LostPublicationError(
+                f"{store}: another version of the index was published meanwhile; try again"
+            )
+        return Current(version=name, sha256=digest, past=_with_past(found, name))
+
+    try:
+        current = replace_current(store, replaced)
+    except LostPublicationError:
+        _drop_manifest(store, name)
+        raise
     progress("publishing", 2, 2)
     return current
 
 
-def write_current(store: ObjectStore, current: Current) -> None:
-    """Replaces `index/current.json`."""
-    store.put(CURRENT, msgspec.json.format(msgspec.json.encode(current), indent=1))
+def replace_current(store: ObjectStore, made: Callable[[Current | None], Current]) -> Current:
+    """Replaces `index/current.json` by what is made of the one that is there, and returns that.
+
+    Raises LostPublicationError where another process replaces it in between, as far as the store can tell.
+    """
+    puts = conditional_puts(store)
+    mark = puts.mark(CURRENT) if puts is not None else ""
+    current = made(current_or_none(store))
+    data = msgspec.json.format(msgspec.json.encode(current), indent=1)
+    if puts is None:
+        store.put(CURRENT, data)
+        return current
+    try:
+        puts.put_over(mark, CURRENT, data)
+    except ReplacedError as error:
+        raise LostPublicationError(
+            f"{store}: another version of the index was published in this moment; try again"
+        ) from error
+    return current
+
+
+def _drop_manifest(store: ObjectStore, name: str) -> None:
+    """Removes the manifest of a version that lost, unless another made the same one."""
+    found = current_or_none(store)
+    if found is not None and name not in {found.version, *(past.version for past in found.past)}:
+        store.delete(version_key(name))
+
+
+def files_of(version: IndexVersion | Outline) -> dict[str, int]:
+    """Returns all files of a version by their path, with their size."""
+    files = [file for segment in version.segments for file in segment.files]
+    if version.removed is not None:
+        files.append(version.removed)
+    return {file.path: file.bytes for file in files}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pairmill.idarrays import Words, find
 from pairmill.store.port import ObjectStore
+from pairmill_index.errors import LostPublicationError
 from pairmill_index.files import LocalFiles
 from pairmill_index.ids import find_rows
 from pairmill_index.manifest import IndexVersion
@@ -20,6 +21,7 @@ from pairmill_index.old import OldSegment
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
 from pairmill_index.removed import read_removed, united, write_removed
+from pairmill_index.withdraw import published_files
 from pairmill_index.workplace import workplace
 
 
@@ -47,7 +49,12 @@ def remove_samples(
             removed_rows=_removed_rows(old, removed),
             served_rows=served_rows(old, removed),
         )
-        publish(store, version, current, progress)
+        try:
+            publish(store, version, current, progress)
+        except LostPublicationError:
+            if version.removed is not None and version.removed.path not in published_files(store):
+                store.delete(version.removed.path)
+            raise
     return version
 
 

@@ -11,10 +11,11 @@ import msgspec
 
 from pairmill.errors import CorruptObjectError, ObjectMissingError
 from pairmill.store.port import ObjectStore
+from pairmill_index.errors import LostPublicationError, NoIndexError
 from pairmill_index.layout import version_key
-from pairmill_index.manifest import Current, IndexVersion, Past
+from pairmill_index.manifest import Current, Past
 from pairmill_index.pending import discard, pending_notes, settle
-from pairmill_index.publish import Outline, changing, current_of, read_outline, read_version, write_current
+from pairmill_index.publish import changing, current_of, files_of, read_outline, read_version, replace_current
 
 KEPT_VERSIONS: Final = 2
 GRACE: Final = timedelta(minutes=5)
@@ -54,9 +55,7 @@ def sweep(
         store.delete_all(sorted(unneeded))
         store.delete_all([version_key(named.version) for named in goes])
         if goes:
-            latest = current_of(store)  # never the one read above: that would take back a removal (G8)
-            past = tuple(one for one in latest.past if one not in goes)
-            write_current(store, msgspec.structs.replace(latest, past=past))
+            _forget(store, goes)
         abandoned = _discard_abandoned(store, now - ABANDONED_AFTER)
     return Swept(
         versions=tuple(named.version for named in goes),
@@ -66,12 +65,17 @@ def sweep(
     )
 
 
-def files_of(version: IndexVersion | Outline) -> dict[str, int]:
-    """Returns all files of a version by their path, with their size."""
-    files = [file for segment in version.segments for file in segment.files]
-    if version.removed is not None:
-        files.append(version.removed)
-    return {file.path: file.bytes for file in files}
+def _forget(store: ObjectStore, goes: list[Past]) -> None:
+    """Leaves old versions out of the list; if another publishes in this moment, the next sweep does."""
+
+    def without(latest: Current | None) -> Current:
+        if latest is None:
+            raise NoIndexError(f"{store}: the index is gone")
+        # Never the one read before: that would take back a removal (G8).
+        return msgspec.structs.replace(latest, past=tuple(one for one in latest.past if one not in goes))
+
+    with suppress(LostPublicationError):
+        replace_current(store, without)
 
 
 def _divided(current: Current, keep: int, since: datetime) -> tuple[list[Past], list[Past]]:

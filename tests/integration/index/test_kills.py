@@ -22,9 +22,9 @@ from pairmill_index.compact import compact
 from pairmill_index.manifest import IndexVersion
 from pairmill_index.options import BuildOptions
 from pairmill_index.pending import pending_notes
-from pairmill_index.publish import current_of, read_version
+from pairmill_index.publish import current_of, files_of, read_version
 from pairmill_index.remove import remove_samples
-from pairmill_index.sweep import files_of, sweep
+from pairmill_index.sweep import sweep
 from tests.fakes.dying_store import Died, DyingStore
 from tests.fakes.processes import Child
 from tests.fakes.vector_dataset import VectorDataset

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from pairmill.errors import RetriableError
+from pairmill.store.conditional import ReplacedError
 from pairmill.store.directory import DirectoryStore
-from pairmill.store.port import ObjectInfo
+from pairmill.store.port import ObjectInfo, ObjectStore
 from pairmill_index.add import add_samples
 from pairmill_index.build import build_index
 from pairmill_index.check import check_index
+from pairmill_index.compact import compact
+from pairmill_index.errors import LostPublicationError
+from pairmill_index.layout import version_key
 from pairmill_index.manifest import IndexVersion, Segment
 from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
@@ -46,6 +50,25 @@ class BusyStore(DyingStore):
         if self._at_stat and self._at_stat in key and not self.acted:
             self.act()
         return found
+
+
+class ConditionalStore(BusyStore):
+    """A store that writes on conditions; another process acts right before the first such write."""
+
+    @property
+    def conditional(self) -> ConditionalStore:
+        return self
+
+    def mark(self, key: str) -> str:
+        found = self.stat(key)
+        return found.sha256.hex() if found is not None else ""
+
+    def put_over(self, mark: str, key: str, data: bytes) -> ObjectInfo:
+        if not self.acted:
+            self.act()
+        if self.mark(key) != mark:
+            raise ReplacedError(f"{key} was replaced")
+        return self.put(key, data)
 
 
 @pytest.fixture
@@ -93,6 +116,70 @@ def test_g8_a_removal_while_files_are_looked_at_is_not_overwritten(
     assert version.removed is not None
     with open_index(store, tmp_path / "open") as index:
         assert all((one.find(world.ids[:5]) == -1).all() for one in index.segments)
+
+
+def changes(world: VectorDataset, tmp_path: Path) -> dict[str, Callable[[ObjectStore], object]]:
+    """Everything that publishes a version."""
+    world.add(20)
+    dataset, scratch = world.publish(), tmp_path / "scratch"
+    return {
+        "build": lambda store: build_index(dataset, store, BuildOptions(min_recall=0.5), scratch=scratch),
+        "add": lambda store: add_samples(dataset, store, scratch=scratch),
+        "remove": lambda store: remove_samples(store, world.ids[7:9], scratch=scratch),
+        "compact": lambda store: compact(store, scratch=scratch, full=True),
+    }
+
+
+@pytest.mark.parametrize("change", ["build", "add", "remove", "compact"])
+def test_g8_who_publishes_in_the_same_moment_loses_and_leaves_nothing(
+    world: VectorDataset, tmp_path: Path, change: str
+) -> None:
+    do = changes(world, tmp_path)[change]
+    removed: list[IndexVersion] = []
+    plain = DirectoryStore(world.folder)
+    before = {one.key for one in plain.list("index/")}
+    store = ConditionalStore(
+        world.folder, lambda: removed.append(taken_down(world.folder, world, tmp_path)), at_stat="nothing"
+    )
+    with pytest.raises(LostPublicationError, match="in this moment"):
+        do(store)
+    (published,) = removed
+    assert current_of(plain).version == published.version()
+    assert published.removed is not None
+    left = {one.key for one in plain.list("index/")} - before
+    assert left == {version_key(published.version()), published.removed.path}
+    assert check_index(plain, tmp_path / "open").findings == []
+    do(store)
+    assert current_of(plain).version != published.version()
+    assert check_index(plain, tmp_path / "open").findings == []
+
+
+def test_g8_a_sweep_that_loses_takes_nothing_back(world: VectorDataset, tmp_path: Path) -> None:
+    store = ConditionalStore(
+        world.folder, lambda: taken_down(world.folder, world, tmp_path), at_stat="nothing"
+    )
+    sweep(store, keep=1, grace=timedelta(0))
+    assert store.acted == 1
+    with open_index(store, tmp_path / "open") as index:
+        assert all((one.find(world.ids[:5]) == -1).all() for one in index.segments)
+    sweep(store, keep=1, grace=timedelta(0))
+    assert current_of(store).past == ()
+
+
+def test_a_segment_that_another_published_outlasts_the_one_who_lost(tmp_path: Path) -> None:
+    """Two build the same, so that one takes over what the other has finished, and publishes it first."""
+    made = VectorDataset(tmp_path / "dataset", dimensions=8, buckets=("en",))
+    made.folder.mkdir()
+    made.add(60)
+    dataset = made.publish()
+
+    def build(store: ObjectStore, scratch: str) -> IndexVersion:
+        return build_index(dataset, store, BuildOptions(), scratch=tmp_path / scratch)
+
+    store = ConditionalStore(made.folder, lambda: build(DirectoryStore(made.folder), "b"), at_stat="nothing")
+    with pytest.raises(LostPublicationError):
+        build(store, "a")
+    assert check_index(store, tmp_path / "open").findings == []
 
 
 def test_h1_of_two_who_write_the_same_segment_every_file_stays_known(tmp_path: Path) -> None:
