@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from pairmill_protos.explorer.v1.subset_service_pb2 import ExportState
@@ -48,6 +49,33 @@ def test_sampling_and_size_stand_in_the_recipe(visit: Visit, site: Site) -> None
     assert recipe.HasField("collapse")
     assert (recipe.sampling.group_by, recipe.sampling.max_per_group) == ("language", 20)
     assert dict(recipe.sampling.weights) == {"en": 0.5, "de": 1.0}
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, 2**63 - 1, -(2**63)])
+def test_a_seed_of_64_bits_is_kept_to_its_last_digit(visit: Visit, site: Site, seed: int) -> None:
+    page = visit("?view=subsets&subset=new")
+    page.get_by_label("Name").fill("seeded")
+    page.get_by_label("Seed").fill(str(seed))
+    page.get_by_role("button", name="Save recipe").click()
+    expect(page.get_by_role("heading", name="seeded")).to_be_visible()
+    expect(page.locator(".description")).to_contain_text(f"seed {seed}")
+    assert site.explorer.subsets["seeded"].recipe.seed == seed
+
+
+@pytest.mark.parametrize(
+    ("seed", "said"), [(str(2**63), "more than 64 bits"), ("1.5", "not a whole number"), ("1e3", "")]
+)
+def test_a_seed_that_is_none_is_not_sent(visit: Visit, site: Site, seed: str, said: str) -> None:
+    page = visit("?view=subsets&subset=new")
+    page.get_by_label("Name").fill("seeded")
+    page.get_by_label("Seed").fill(seed)
+    page.get_by_role("button", name="Save recipe").press("Enter")
+    if said:
+        expect(page.get_by_text(said).first).to_be_visible()
+        assert not site.explorer.subsets
+    else:
+        expect(page.get_by_role("heading", name="seeded")).to_be_visible()
+        assert site.explorer.subsets["seeded"].recipe.seed == 1000
 
 
 def test_what_is_wrong_with_a_recipe_stands_beside_its_fields(visit: Visit, site: Site, guard: Guard) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from google.protobuf.json_format import ParseDict
 
 from pairmill.errors import InvalidRecordError
+from pairmill.rpc.refusals import InvalidRequestError
 from pairmill_explorer.errors import BadRequestError, RequestError, TooLargeError
+from pairmill_explorer.http.transcoding import json_of, message_of
 from pairmill_explorer.search.conditions import SafetyRules
 from pairmill_explorer.subsets.recipe import Checked, checked, recipe_from_json, recipe_to_json
-from pairmill_protos.explorer.v1.subset_service_pb2 import Recipe
+from pairmill_protos.explorer.v1.subset_service_pb2 import Recipe, SaveSubsetRequest
 
 QUERY = {"parts": [{"text": "a cat"}], "max_results": 100}
 
@@ -142,3 +146,21 @@ def test_few_results_are_compared_as_in_search_and_more_by_cluster() -> None:
     assert (few.compares_results, few.rules.one_per_cluster) == (True, False)
     assert (many.compares_results, many.rules.one_per_cluster) == (False, True)
     assert (none.compares_results, none.rules.one_per_cluster) == (False, True)
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize("written", [str, '"{}"'.format], ids=["number", "text"])
+def test_a_seed_of_64_bits_comes_through_json_to_its_last_digit(
+    seed: int, written: Callable[[int], str]
+) -> None:
+    """It goes out as text: a page's own numbers are exact up to 53 bits only."""
+    request = message_of(SaveSubsetRequest, f'{{"recipe": {{"seed": {written(seed)}}}}}'.encode())
+    assert isinstance(request, SaveSubsetRequest)
+    assert request.recipe.seed == seed
+    assert json.loads(json_of(request))["recipe"]["seed"] == str(seed)
+
+
+@pytest.mark.parametrize("written", ["1.5", str(2**63), '"1e400"'])
+def test_h2_a_seed_that_is_none_is_refused_with_its_field(written: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"recipe\.seed"):
+        message_of(SaveSubsetRequest, f'{{"recipe": {{"seed": {written}}}}}'.encode())

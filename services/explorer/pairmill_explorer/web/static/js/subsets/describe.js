@@ -44,6 +44,7 @@ export function describeRecipe(recipe) {
     recipe.collapse && "near-duplicates left out",
     recipe.sampling?.group_by && `sampled by ${humanise(recipe.sampling.group_by)}`,
     recipe.size !== undefined && `at most ${int(recipe.size)} samples in the end`,
+    recipe.seed !== undefined && `seed ${recipe.seed}`,
     safeText((filters.safe_mode ?? "").replace("SAFE_MODE_", "").toLowerCase()),
   ]);
 }

@@ -28,19 +28,19 @@ export function recipeOf(form, state) {
     name: form.name.trim(),
     description: form.description.trim(),
     filters: filtersMessage(state.filters),
-    seed: String(number(form, "seed") ?? 0),
+    seed: integer(form, "seed") ?? "0",
   };
   if (state.parts.length) Object.assign(recipe, queryOf(form, state));
   else if (form.one_per_cluster) recipe.collapse = { phash_distance: 0 };
   const sampling = samplingOf(form);
   if (sampling) recipe.sampling = sampling;
-  const size = number(form, "size");
-  if (size !== null) recipe.size = String(size);
+  const size = integer(form, "size");
+  if (size !== null) recipe.size = size;
   return recipe;
 }
 
 function queryOf(form, state) {
-  const most = number(form, "max_results");
+  const most = integer(form, "max_results");
   const least = number(form, "min_score");
   if (most === null && least === null)
     throw new FormError(
@@ -48,7 +48,7 @@ function queryOf(form, state) {
       "Say how many, or how near they have to be: one of both is needed with a query.",
     );
   const query = { parts: partsMessage(state.parts), modality: modalityMessage(state.modality) };
-  if (most !== null) query.max_results = String(most);
+  if (most !== null) query.max_results = most;
   if (least !== null) query.min_score = least;
   const collapse = collapseMessage(state.collapse);
   return collapse ? { ...query, collapse } : query;
@@ -56,12 +56,12 @@ function queryOf(form, state) {
 
 function samplingOf(form) {
   if (!form.group_by) return null;
-  const most = number(form, "max_per_group");
+  const most = integer(form, "max_per_group");
   const rest = number(form, "default_weight");
   const weights = weightsOf(form.weights);
   return {
     group_by: form.group_by,
-    ...(most === null ? {} : { max_per_group: String(most) }),
+    ...(most === null ? {} : { max_per_group: most }),
     ...(rest === null ? {} : { default_weight: rest }),
     ...(Object.keys(weights).length ? { weights } : {}),
   };
@@ -82,6 +82,22 @@ function weightsOf(text) {
     weights[line.slice(0, at).trim()] = share;
   }
   return weights;
+}
+
+/** Returns a whole number of 64 bits as text: JavaScript's own numbers are exact up to 53 bits only. */
+function integer(form, name) {
+  const text = form[name]?.trim() ?? "";
+  if (text === "") return null;
+  const value = /^[+-]?\d+$/.test(text) ? BigInt(text.replace("+", "")) : wholeNumber(Number(text));
+  if (value === null) throw new FormError(name, "This is not a whole number.");
+  if (value !== BigInt.asIntN(64, value))
+    throw new FormError(name, "This number is too large: it takes more than 64 bits.");
+  return String(value);
+}
+
+/** Returns what was written as 1e3 or 20.0, or null where it is not exact. */
+function wholeNumber(value) {
+  return Number.isSafeInteger(value) ? BigInt(value) : null;
 }
 
 function number(form, name) {
