@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ DEMO: Final = "demo"
 """What the release brings everything for itself; its secrets are drawn, so no two renderings are equal."""
 RELEASE: Final = "mill"
 NAMESPACE: Final = "data"
+_EXPANDED: Final = re.compile(r"\$\(\w+_SERVICE_HOST\)")
+"""What the kubelet puts an address in place of."""
 
 
 def helm() -> Path:
@@ -126,7 +129,8 @@ def environment(objects: tuple[Object, ...], component: str) -> dict[str, str]:
     pod = next(pod for pod in pods(objects) if component_of(pod.owner) == component)
     container = pod.spec["containers"][0]
     for entry in container.get("env", ()):
-        data[entry["name"]] = entry.get("value") or _sourced(entry["valueFrom"])
+        value = entry.get("value") or _sourced(entry["valueFrom"])
+        data[entry["name"]] = _EXPANDED.sub("10.96.0.7", value)
     return data
 
 
@@ -139,7 +143,7 @@ def _template(example: str, sets: tuple[str, ...]) -> subprocess.CompletedProces
     if example:
         command += ["--values", str(_values_file(example))]
     for each in sets:
-        command += ["--set", each]
+        command += ["--set-string" if ".env." in each else "--set", each]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 

@@ -1,0 +1,161 @@
+"""What the services are told is what their configurations take."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any, Final
+
+import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from pairmill.config import read_config, read_configs
+from pairmill.service import ServiceConfig
+from pairmill_standalone.cli.app import build_app
+from pairmill_standalone.docs.service_pages import UNLIKE_STAGES
+from pairmill_standalone.docs.settings import SERVICES
+from tests.unit.chart.rendering import (
+    DEMO,
+    EXAMPLES,
+    NAMESPACE,
+    RELEASE,
+    PodOf,
+    component_of,
+    environment,
+    only,
+    pods,
+    rendered,
+)
+from tests.unit.deploy.variables import problems_of
+
+INSTALLED: Final = tuple(
+    (example, service)
+    for example in (*EXAMPLES, DEMO)
+    for service in SERVICES
+    if example != "another-bundle" or service in ("inference", "scorer")
+)
+OWN_IMAGE: Final = "pairmill-standalone"
+
+
+@pytest.mark.parametrize(("example", "service"), INSTALLED)
+def test_a_service_takes_all_that_it_is_told_and_lacks_nothing(example: str, service: str) -> None:
+    env = environment(rendered(example), service)
+    assert problems_of(service, env) == []
+    config: Any = getattr(importlib.import_module(f"pairmill_{service}.config"), SERVICES[service])
+    if service in UNLIKE_STAGES:
+        read_config(config, env)
+    else:
+        read_configs(env, ServiceConfig, config)
+
+
+def test_stages_reach_the_gateway_by_the_name_that_its_service_has() -> None:
+    objects = rendered("minimal")
+    target = environment(objects, "crawler")["PAIRMILL_GATEWAY_TARGET"]
+    service = next(
+        each
+        for each in objects
+        if each["kind"] == "Service" and target.startswith(f"{each['metadata']['name']}.{NAMESPACE}.svc:")
+    )
+    assert str(service["spec"]["ports"][0]["port"]) == target.rpartition(":")[2]
+    assert environment(objects, "gateway")["PAIRMILL_RPC__LISTEN"] == "0.0.0.0:7600"
+
+
+def test_a_certificate_has_every_name_that_is_called() -> None:
+    objects = rendered("production")
+    names = only(objects, "Certificate", "gateway")["spec"]["dnsNames"]
+    target = environment(objects, "scorer")["PAIRMILL_GATEWAY_TARGET"]
+    assert {target.rpartition(":")[0], f"{RELEASE}-pairmill-explorer.{NAMESPACE}.svc", "localhost"} <= set(
+        names
+    )
+    assert "pairmill-api.example.org" in names
+
+
+def test_the_explorer_leaves_tls_to_a_proxy_and_speaks_it_itself_without_one() -> None:
+    behind = environment(rendered("production"), "explorer")
+    assert behind["PAIRMILL_HTTP__BEHIND_PROXY"] == "yes"
+    assert "PAIRMILL_HTTP__TLS__KEY_FILE" not in behind
+    alone = environment(rendered("minimal"), "explorer")
+    assert "PAIRMILL_HTTP__BEHIND_PROXY" not in alone
+    assert alone["PAIRMILL_HTTP__TLS__KEY_FILE"] == alone["PAIRMILL_RPC__TLS__KEY_FILE"]
+
+
+def test_a_release_without_an_indexer_asks_for_no_indices() -> None:
+    off = rendered("minimal", "components.indexer.enabled=false")
+    assert environment(off, "gateway")["PAIRMILL_INDEX_FINISHED"] == "no"
+    assert environment(rendered("minimal"), "gateway")["PAIRMILL_INDEX_FINISHED"] == "yes"
+
+
+def test_inference_asks_triton_only_where_there_is_one() -> None:
+    assert "PAIRMILL_TRITON_TARGET" not in environment(rendered("minimal"), "inference")
+    own = environment(rendered("gpu"), "inference")["PAIRMILL_TRITON_TARGET"]
+    assert own == f"{RELEASE}-pairmill-triton.{NAMESPACE}.svc:8001"
+    assert environment(rendered("gpu"), "explorer")["PAIRMILL_CORE__MODEL__TRITON_TARGET"] == own
+
+
+def test_what_is_set_for_one_service_goes_over_what_is_set_for_all() -> None:
+    objects = rendered(
+        "minimal",
+        "componentDefaults.env.PAIRMILL_LOG_LEVEL=debug",
+        "components.scorer.env.PAIRMILL_LOG_LEVEL=error",
+    )
+    assert environment(objects, "planner")["PAIRMILL_LOG_LEVEL"] == "debug"
+    assert environment(objects, "scorer")["PAIRMILL_LOG_LEVEL"] == "error"
+
+
+def test_cores_are_those_of_the_pod_and_not_those_of_its_node() -> None:
+    entries = {
+        entry["name"]: entry
+        for pod in pods(rendered("minimal"))
+        if component_of(pod.owner) in ("downloader", "indexer")
+        for entry in pod.spec["containers"][0]["env"]
+    }
+    for name in ("PAIRMILL_DECODE_PROCESSES", "PAIRMILL_THREADS"):
+        assert entries[name]["valueFrom"]["resourceFieldRef"]["resource"] == "requests.cpu"
+    set_by_hand = rendered("minimal", "components.downloader.env.PAIRMILL_DECODE_PROCESSES=7")
+    assert environment(set_by_hand, "downloader")["PAIRMILL_DECODE_PROCESSES"] == "7"
+
+
+def _calls() -> list[tuple[str, list[str]]]:
+    """Returns, by example, every call of the command line that a container makes."""
+    return [
+        (example, list(container["args"]))
+        for example in (*EXAMPLES, DEMO)
+        for pod in pods(rendered(example))
+        for container in pod.containers
+        if _is_command(pod, container)
+    ]
+
+
+def _is_command(pod: PodOf, container: Any) -> bool:
+    return OWN_IMAGE in container["image"] and "command" not in container and "args" in container
+
+
+def test_every_call_of_the_command_line_is_one_that_it_takes() -> None:
+    command = typer.main.get_command(build_app())
+    calls = _calls()
+    assert {tuple(args[:2]) for _, args in calls} >= {
+        ("topics", "apply"),
+        ("topics", "check"),
+        ("bundle", "fetch"),
+        ("bundle", "triton"),
+        ("job", "list"),
+    }
+    for _, args in calls:
+        _parse(command, args)
+
+
+def _parse(command: object, args: list[str]) -> None:
+    """Parses without calling; raises an error where an option or a value is none."""
+    if isinstance(command, TyperGroup):
+        _parse(command.commands[args[0]], args[1:])
+        return
+    assert isinstance(command, TyperCommand), args
+    command.make_context("pairmill", list(args))
+
+
+def test_the_script_that_asks_the_explorer_runs_alone() -> None:
+    pod = next(pod for pod in pods(rendered("minimal")) if component_of(pod.owner) == "test")
+    script = next(each for each in pod.containers if each["name"] == "explorer")["command"][2]
+    compile(script, "ask_explorer.py", "exec")
+    assert inspect.cleandoc(script).startswith('"""Asks the explorer')
