@@ -116,10 +116,10 @@ def test_cores_are_those_of_the_pod_and_not_those_of_its_node() -> None:
     assert environment(set_by_hand, "downloader")["PAIRMILL_DECODE_PROCESSES"] == "7"
 
 
-def _calls() -> list[tuple[str, list[str]]]:
-    """Returns, by example, every call of the command line that a container makes."""
+def _calls() -> list[tuple[list[str], dict[str, str]]]:
+    """Returns every call of the command line that a container makes, with the variables that it has."""
     return [
-        (example, list(container["args"]))
+        (list(container["args"]), {each["name"]: each.get("value", "") for each in container.get("env", ())})
         for example in (*EXAMPLES, DEMO)
         for pod in pods(rendered(example))
         for container in pod.containers
@@ -131,18 +131,21 @@ def _is_command(pod: PodOf, container: Any) -> bool:
     return OWN_IMAGE in container["image"] and "command" not in container and "args" in container
 
 
-def test_every_call_of_the_command_line_is_one_that_it_takes() -> None:
+def test_every_call_of_the_command_line_is_one_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     command = typer.main.get_command(build_app())
     calls = _calls()
-    assert {tuple(args[:2]) for _, args in calls} >= {
+    assert {tuple(args[:2]) for args, _ in calls} >= {
         ("topics", "apply"),
         ("topics", "check"),
         ("bundle", "fetch"),
         ("bundle", "triton"),
         ("job", "list"),
     }
-    for _, args in calls:
-        _parse(command, args)
+    for args, env in calls:
+        with monkeypatch.context() as patch:
+            for name, value in env.items():
+                patch.setenv(name, value)
+            _parse(command, args)
 
 
 def _parse(command: object, args: list[str]) -> None:
