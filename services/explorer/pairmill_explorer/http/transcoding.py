@@ -10,6 +10,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from pairmill.rpc.refusals import InvalidRequestError, Violation
+from pairmill_explorer.http.json_form import plain
 from pairmill_explorer.http.marks import MOST_MARKS, holds_too_much
 
 _OUTER: Final = re.compile(r"Failed to parse (\w+) field: ")
@@ -36,7 +37,7 @@ def message_of(kind: type[Message], body: bytes) -> Message:
 
 def json_of(message: Message) -> bytes:
     """Returns a message as JSON."""
-    return msgspec.json.encode(json_format.MessageToDict(message, preserving_proto_field_name=True))
+    return msgspec.json.encode(plain(message))
 
 
 def _message(kind: type[Message], value: dict[str, Any]) -> Message:
