@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from pairmill_index.arrays import NO_ROW, Floats, Found, Halves, Rows
 from pairmill_index.faiss_adapter import ExactScan
@@ -17,7 +20,9 @@ def rescored(vectors: Halves, queries: Floats, candidates: Rows, k: int) -> Foun
     return scores, rows
 
 
-def scored_rows(vectors: Halves, queries: Floats, rows: Rows, k: int, *, threads: int = 1) -> Found:
+def scored_rows(
+    vectors: Halves, queries: Floats, rows: npt.NDArray[np.signedinteger[Any]], k: int, *, threads: int = 1
+) -> Found:
     """Returns the k best of a few rows for each query, best first, ties by row.
 
     Where there are fewer, the rest is -1 with score -inf. Vectors are copied and compared as they are
@@ -26,7 +31,7 @@ def scored_rows(vectors: Halves, queries: Floats, rows: Rows, k: int, *, threads
     if not len(rows):
         return nothing(len(queries), k)
     scores, places = ExactScan(vectors[rows]).search(queries, k, threads=threads)
-    found = np.where(places >= 0, rows[places], NO_ROW)
+    found = np.where(places >= 0, rows[places], np.int64(NO_ROW))
     order = np.lexsort((found, -scores), axis=1)
     lines = np.arange(len(queries))[:, None]
     return scores[lines, order], found[lines, order]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +18,15 @@ from pairmill_index.manifest import VectorIndex
 
 _TUNED_FOR: Final = 80  # neighbours wanted that an index's candidates are enough for
 _COUNTED_ROWS: Final = 1 << 17  # rows by which the admitted ones of each list are estimated
+_FEW: Final = 16  # rows are kept as numbers where at most one in so many takes part
 
 
 class Admitted:
-    """Which rows of a segment take part in a search. Thread-safe; may be kept for equal filters."""
+    """Which rows of a segment take part in a search. Thread-safe; may be kept for equal filters.
+
+    What searches work out from it is kept with it: where filters are asked again, that is most of what a
+    filtered search costs besides the comparing.
+    """
 
     def __init__(self, mask: Flags | None, rows: int) -> None:
         """`mask` is `(rows,)`, or None where all take part."""
@@ -27,6 +35,30 @@ class Admitted:
         self.count = count
         self.rows = rows
         self.bitmap = Bitmap(self.mask) if self.mask is not None else None
+        self._held: dict[str, npt.NDArray[np.float64]] = {}
+
+    def places(self) -> npt.NDArray[np.signedinteger[Any]]:
+        """Returns the rows that take part, in order; `mask` is not None."""
+        assert self.mask is not None
+        return self._few if self.count * _FEW <= self.rows else np.flatnonzero(self.mask)
+
+    @cached_property
+    def _few(self) -> npt.NDArray[np.int32]:
+        assert self.mask is not None
+        return np.flatnonzero(self.mask).astype(np.int32)  # half the bytes
+
+    def held(self, kind: str, count: Callable[[Flags], npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        """Returns about how many of these rows each list of a kind holds, counted once."""
+        assert self.mask is not None
+        found = self._held.get(kind)
+        if found is None:
+            found = self._held[kind] = count(self.mask)
+        return found
+
+
+def kept_bytes(rows: int) -> int:
+    """Returns how many bytes an Admitted keeps at most for a mask of so many rows, beside the mask itself."""
+    return rows // 8 + rows * 4 // _FEW + 64 * math.isqrt(rows)
 
 
 class VectorSearch:
@@ -67,9 +99,7 @@ class VectorSearch:
         if self._lists is not None and not is_exact:
             return self._by_lists(self._lists, queries, k, admitted, shape, probes or self._index.probes)
         if admitted.mask is not None and shape.gather_ns < shape.scan_ns:
-            return scored_rows(
-                self._vectors, queries, np.flatnonzero(admitted.mask), k, threads=self._threads
-            )
+            return scored_rows(self._vectors, queries, admitted.places(), k, threads=self._threads)
         return self._scan.search(queries, k, admitted.bitmap, threads=self._threads)
 
     def exact(self, queries: Floats, k: int, admitted: Admitted, *, threads: int = 1) -> Found:
@@ -87,21 +117,21 @@ class VectorSearch:
             found = lists.search(queries, candidates, probes=probes, threads=self._threads)
         else:
             wanted = rows_to_look_at(shape, lists.count, probes, k)
-            scores, chosen = self._chosen_lists(lists, queries, admitted.mask, probes, wanted)
+            scores, chosen = self._chosen_lists(lists, queries, admitted, probes, wanted)
             found = lists.search_in(
                 queries, candidates, scores, chosen, admitted.bitmap, threads=self._threads
             )
         return rescored(self._vectors, queries, found, k)
 
     def _chosen_lists(
-        self, lists: Lists, queries: Floats, mask: Flags, probes: int, wanted: int
+        self, lists: Lists, queries: Floats, admitted: Admitted, probes: int, wanted: int
     ) -> tuple[Floats, Rows]:
         """Returns, for each query, its nearest lists that together hold as many admitted rows as wanted.
 
         At least `probes` of them. A list in which no row is admitted costs next to nothing, so it is not
         left out, and an estimate of how many there are will do.
         """
-        held = self._held(mask, lists.count)
+        held = admitted.held(self._index.modality, lambda mask: self._held(mask, lists.count))
         count = probes
         while True:
             count = min(count * 2, lists.count)

@@ -15,7 +15,7 @@ from pairmill_index.cost import EXACT_NS, Shape, rows_to_look_at
 from pairmill_index.exact import rescored
 from pairmill_index.faiss_adapter import Lists
 from pairmill_index.manifest import EXACT, Modality, VectorIndex
-from pairmill_index.vector_search import Admitted, VectorSearch
+from pairmill_index.vector_search import Admitted, VectorSearch, kept_bytes
 from tests.fakes.vector_dataset import clustered
 
 ROWS, DIMENSIONS, LISTS = 50_000, 48, 256
@@ -131,6 +131,27 @@ def test_two_hundred_filters_find_what_exact_search_finds(
         wanted = np.argpartition(-masked, 9, axis=1)[:, :10]
         assert mask[rows].all()
         assert found_of(rows, wanted) >= (0.95 if exact_ns == 0 else 0.999), (kind, mask.mean())
+
+
+def test_what_a_filter_holds_is_worked_out_once_and_keeps_to_what_it_says(
+    vectors: npt.NDArray[np.float16], filled: tuple[Path, Any], queries: Floats
+) -> None:
+    search = searcher(vectors, filled, probes=8, exact_ns=0)
+    for share in (0.5, 0.03):
+        mask = np.random.default_rng(6).random(ROWS) < share
+        admitted = Admitted(mask, ROWS)
+        first = search.search(queries, 10, admitted)
+        held = admitted.held(Modality.IMAGE, _not_again)
+        for one, other in zip(first, search.search(queries, 10, admitted), strict=True):
+            assert np.array_equal(one, other)
+        assert admitted.places().tolist() == np.flatnonzero(mask).tolist()
+        assert admitted.bitmap is not None
+        kept = [admitted.bitmap.bits, held, held, *([admitted.places()] if share < 0.05 else [])]
+        assert sum(one.nbytes for one in kept) <= kept_bytes(ROWS)
+
+
+def _not_again(mask: Flags) -> npt.NDArray[np.float64]:
+    raise AssertionError(f"it was counted already, for {len(mask)} rows")
 
 
 def test_a_few_admitted_rows_far_from_the_query_are_all_found(

@@ -13,7 +13,7 @@ from pairmill_explorer.search.clauses import Clause
 from pairmill_explorer.search.conditions import Conditions, SafetyRules, conditions_of
 from pairmill_explorer.search.table import Flags
 from pairmill_index.opened import OpenIndex, OpenSegment
-from pairmill_index.vector_search import Admitted
+from pairmill_index.vector_search import Admitted, kept_bytes
 from pairmill_protos.explorer.v1.search_pb2 import Filters
 
 _OVERHEAD_BYTES: Final = 200
@@ -40,8 +40,8 @@ class Met:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it holds at most with its key; searches want a bit for each row."""
-        return self.flags.nbytes + self.flags.nbytes // 8 + self._key_bytes + _OVERHEAD_BYTES
+        """Bytes that it holds at most with its key, once it was searched with."""
+        return self.flags.nbytes + kept_bytes(len(self.flags)) + self._key_bytes + _OVERHEAD_BYTES
 
 
 MaskCache: TypeAlias = ByteCache[Hashable, Met]
