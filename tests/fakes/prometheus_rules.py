@@ -1,17 +1,17 @@
-"""What stands in the rules of Prometheus, read as text: nothing else here needs to know YAML."""
+"""What stands in the rules of Prometheus."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import yaml  # type: ignore[import-untyped] # no stubs of it among our tools; only its loader is used
 
 from tests.conftest import REPOSITORY
 
 RULES: Final = REPOSITORY / "deploy" / "prometheus" / "rules.yml"
-_RULE: Final = re.compile(r"^      - (record|alert): (\S+)\n((?:        .*\n|\n)*)", re.MULTILINE)
-_EXPRESSION: Final = re.compile(r"^        expr: (?:\|\n((?:          .*\n)+)|(.*)\n)", re.MULTILINE)
-_RUNBOOK: Final = re.compile(r"^          runbook: (\S+)$", re.MULTILINE)
+CHART_RULES: Final = REPOSITORY / "helm" / "pairmill" / "files" / "rules.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +21,24 @@ class Rule:
     kind: str  # record or alert
     name: str
     expression: str
-    runbook: str  # path from the repository's root; empty for a recording rule
+    severity: str = ""  # of an alert, as what follows
+    annotations: Mapping[str, str]
+
+    @property
+    def runbook(self) -> str:
+        """The path of the page from the repository's root."""
+        return self.annotations.get("runbook_url", "")
 
 
 def all_rules() -> list[Rule]:
     """Returns the rules in their order."""
-    text = RULES.read_text()
-    found = [_rule(*match.groups()) for match in _RULE.finditer(text)]
-    assert len(found) == len(re.findall(r"- (?:record|alert):", text))
-    return found
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    return [_rule(rule) for group in groups for rule in group["rules"]]
+
+
+def all_alerts() -> list[Rule]:
+    """Returns the rules that tell somebody."""
+    return [rule for rule in all_rules() if rule.kind == "alert"]
 
 
 def recorded_names() -> list[str]:
@@ -37,13 +46,12 @@ def recorded_names() -> list[str]:
     return [rule.name for rule in all_rules() if rule.kind == "record"]
 
 
-def _rule(kind: str, name: str, body: str) -> Rule:
-    expression = _EXPRESSION.search(body)
-    assert expression is not None, name
-    runbook = _RUNBOOK.search(body)
+def _rule(rule: Mapping[str, Any]) -> Rule:
+    kind = "record" if "record" in rule else "alert"
     return Rule(
         kind=kind,
-        name=name,
-        expression=expression[1] or expression[2],
-        runbook=runbook[1] if runbook else "",
+        name=rule[kind],
+        expression=rule["expr"],
+        severity=rule.get("labels", {}).get("severity", ""),
+        annotations=rule.get("annotations", {}),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from deploy.local.errors import MissingToolError
 from deploy.local.prometheus import fetch_prometheus
 from deploy.local.scraping import prepare_config, write_targets
-from tests.fakes.prometheus_rules import RULES, all_rules
+from tests.fakes.dashboards import all_dashboards, all_shown, variables_of
+from tests.fakes.prometheus_rules import RULES, all_alerts, all_rules
 from tests.fakes.provided import lacking
+from tests.unit.deploy.compose_file import read_yaml
 
 CASES: Final = Path(__file__).with_name("alerts.yml")
 
@@ -47,7 +50,24 @@ def test_every_alert_fires_when_it_should_and_not_before(promtool: Path, tmp_pat
     assert "SUCCESS" in run(promtool, "test", "rules", tmp_path / CASES.name)
 
 
-def test_no_alert_is_left_out() -> None:
-    cases = CASES.read_text()
-    names = [rule.name for rule in all_rules() if rule.kind == "alert"]
-    assert [name for name in names if f"alertname: {name}\n        exp_alerts:" not in cases] == []
+@pytest.mark.parametrize("alert", [rule.name for rule in all_alerts()])
+def test_an_alert_is_seen_to_fire_and_not_to_fire(alert: str) -> None:
+    checks = [
+        check
+        for case in read_yaml(CASES)["tests"]
+        for check in case["alert_rule_test"]
+        if check["alertname"] == alert
+    ]
+    assert {bool(check.get("exp_alerts")) for check in checks} == {True, False}
+
+
+def test_what_panels_ask_is_understood(promtool: Path, tmp_path: Path) -> None:
+    """As rules that record it, for the tool takes no bare expressions without a server."""
+    variables = {name: variables_of(dashboard) for name, dashboard in all_dashboards().items()}
+    rules = [
+        {"record": f"panel:{number}", "expr": shown.asked(variables[shown.dashboard])}
+        for number, shown in enumerate(all_shown())
+    ]
+    file = tmp_path / "panels.yml"
+    file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+    assert f"{len(rules)} rules found" in run(promtool, "check", "rules", file)

@@ -11,24 +11,33 @@ from pairmill.reasons import outcome_name, reason_name
 from pairmill.rpc.metrics import CODES
 from pairmill.stage.observer import UnitEnding
 from pairmill.telemetry.endings import possible_endings
-from pairmill_gateway.metrics import STATES
+from pairmill_explorer.metrics import STATUSES
+from pairmill_gateway.metrics import STATES, TIMES
+from pairmill_gateway.ports import Repeat
 from pairmill_indexer.verdicts import Refusal
+from pairmill_models.triton_port import RequestEnding
 from pairmill_protos.common.v1.outcome_pb2 import Outcome
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_standalone.docs.measures import all_measures
 from tests.conftest import REPOSITORY
-from tests.fakes.prometheus_rules import Rule, all_rules
+from tests.fakes.foreign_series import FOREIGN, SCRAPE_LABELS
+from tests.fakes.prometheus_rules import CHART_RULES, Rule, all_rules
+from tests.fakes.prometheus_rules import RULES as RULES_FILE
+from tests.fakes.promql import groupings_in, groupings_of_sums, names_in, selections_in
 
 RULES: Final = all_rules()
 ALERTS: Final = [rule for rule in RULES if rule.kind == "alert"]
 MEASURES: Final = all_measures(REPOSITORY)
 RUNBOOKS: Final = REPOSITORY / "docs" / "runbooks"
-_OWN: Final = re.compile(r"\bpairmill[_:][\w:]+")
-_SELECTED: Final = re.compile(r"\b(pairmill_\w+)\{([^}]*)\}")
-_SELECTION: Final = re.compile(r"[{,]\s*(\w+)(?:=~|!~|!=|=)\"([^\"]*)\"")
-_LABEL: Final = re.compile(r"(\w+)(?:=~|!~|!=|=)\"([^\"]*)\"")
-_BY: Final = re.compile(r"\bby \(([^)]*)\)")
-_OF_THE_SCRAPE: Final = {"service", "member", "instance", "job"}
+LABELS: Final = {
+    sample: set(measure.labels) for measure in MEASURES for sample in measure.samples()
+} | FOREIGN
+_FIELDS: Final = {
+    *("client_ca_file", "expires_at", "get_range", "instance_group", "max_queue_delay_microseconds"),
+    "peak_memory_bytes",
+}
+"""What runbooks name besides events."""
+
 _LOGGED: Final = re.compile(r"log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
 _EVENT: Final = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
 _HEADINGS: Final = ("Meaning", "Impact", "Diagnosis", "Remedy")
@@ -36,20 +45,30 @@ _HEADINGS: Final = ("Meaning", "Impact", "Diagnosis", "Remedy")
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_rules_ask_for_measures_that_there_are(rule: Rule) -> None:
-    known = {sample for measure in MEASURES for sample in measure.samples()}
-    known |= {recorded.name for recorded in RULES if recorded.kind == "record"}
-    assert set(_OWN.findall(rule.expression)) - known == set()
-    assert _OWN.search(rule.expression) or "up{" in rule.expression
+    names = names_in(rule.expression)
+    assert names
+    assert names - LABELS.keys() - {recorded.name for recorded in RULES if recorded.kind == "record"} == set()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_rules_select_and_group_by_labels_that_there_are(rule: Rule) -> None:
-    labels = {sample: set(measure.labels) for measure in MEASURES for sample in measure.samples()}
-    for name, selection in _SELECTED.findall(rule.expression):
-        assert {label for label, _ in _LABEL.findall(selection)} <= labels[name] | _OF_THE_SCRAPE
-    known = set.union(*labels.values()) | _OF_THE_SCRAPE | {"le"}
-    grouped = {label.strip() for by in _BY.findall(rule.expression) for label in by.split(",")}
-    assert grouped <= known
+    recorded = {rule.name: groupings_in(rule.expression) for rule in RULES if rule.kind == "record"}
+    known = LABELS | recorded
+    for metric, label, _ in selections_in(rule.expression):
+        assert label in known[metric] | SCRAPE_LABELS
+    asked = set[str]().union(*(known[name] for name in names_in(rule.expression)))
+    assert groupings_in(rule.expression) <= asked | SCRAPE_LABELS | {"le"}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_rules_keep_namespaces_apart(rule: Rule) -> None:
+    """Two releases in one cluster are two Pairmills."""
+    over = groupings_of_sums(rule.expression)
+    assert [labels for labels in over if "namespace" not in labels] == []
+
+
+def test_the_chart_has_the_same_rules() -> None:
+    assert CHART_RULES.read_text() == RULES_FILE.read_text()
 
 
 def test_values_that_rules_select_are_of_the_closed_sets() -> None:
@@ -58,14 +77,17 @@ def test_values_that_rules_select_are_of_the_closed_sets() -> None:
     known = {
         "outcome": {outcome_name(outcome) for outcome, _ in endings},
         "reason": {reason_name(reason) for _, reason in endings} | set(Refusal),
-        "result": set(get_args(UnitEnding)),
-        "cause": {"dependency", "breaker"},
+        "result": {*get_args(UnitEnding), *get_args(RequestEnding)},
+        "cause": {"dependency", "breaker", "work", *get_args(Repeat)},
         "state": set(STATES),
         "service": {"scorer", "indexer"},
         "job": {"pairmill"},
         "code": {code.name for code in CODES},
+        "status": {str(status) for status in STATUSES},
+        "times": set(TIMES),
+        "standing": {"open", "ended"},
     }
-    selected = [found for rule in RULES for found in _SELECTION.findall(rule.expression)]
+    selected = [found[1:] for rule in RULES for found in selections_in(rule.expression)]
     values = {(label, value) for label, either in selected for value in either.split("|")}
     retries = {("topic", "download-retry-.*")}
     assert {(label, value) for label, value in values if value not in known.get(label, ())} <= retries
@@ -83,10 +105,20 @@ def test_names_of_rules_are_those_of_their_kind_and_unique() -> None:
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 def test_every_alert_has_a_runbook_that_its_index_names(alert: Rule) -> None:
     page = REPOSITORY / alert.runbook
+    assert page.parent == RUNBOOKS
     text = page.read_text()
     assert [word for word in _HEADINGS if f"**{word}.**" not in text] == []
-    assert f"| `{alert.name}` | [" in (RUNBOOKS / "README.md").read_text()
+    assert f"| `{alert.name}` | {alert.severity} | [" in (RUNBOOKS / "README.md").read_text()
     assert f"({page.name})" in (RUNBOOKS / "README.md").read_text()
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_every_alert_says_how_bad_and_what_it_is(alert: Rule) -> None:
+    assert alert.severity in {"critical", "warning", "info"}
+    assert set(alert.annotations) == {"summary", "description", "runbook_url"}
+    assert len(alert.annotations["summary"]) < 90
+    assert not alert.annotations["summary"].endswith(".")
+    assert alert.annotations["description"].endswith(".")
 
 
 def test_every_runbook_is_named_by_the_index() -> None:
@@ -99,8 +131,7 @@ def test_events_of_the_log_that_runbooks_name_are_logged() -> None:
     sources = [path for root in ("libs", "services") for path in (REPOSITORY / root).rglob("*.py")]
     logged = {event for path in sources for event in _LOGGED.findall(path.read_text())}
     named = {event for page in RUNBOOKS.glob("*.md") for event in _EVENT.findall(page.read_text())}
-    fields = {"peak_memory_bytes", "nv_inference_queue_duration_us", "nv_inference_compute_infer_duration_us"}
-    others = fields | {measure.name for measure in MEASURES} | _reasons()
+    others = _FIELDS | FOREIGN.keys() | {measure.name for measure in MEASURES} | _reasons()
     assert {event for event in named - others if not event.startswith("pairmill_")} <= logged
     assert len(named & logged) > 5
 
