@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -41,6 +43,15 @@ def value(prometheus: PrometheusServer, expression: str) -> float | None:
     found = query(prometheus, expression)
     assert len(found) < 2, f"{expression} gives {len(found)} series"
     return found[0].value if found else None
+
+
+def was_ever_a_number(prometheus: PrometheusServer, expression: str, *, seconds: float) -> bool:
+    """Whether an expression gave a number at any time of so many seconds until now."""
+    now = time.time()
+    found = _asked(
+        prometheus, "query_range", query=expression, start=f"{now - seconds}", end=f"{now}", step="5"
+    )
+    return any(not math.isnan(float(text)) for series in found["result"] for _, text in series["values"])
 
 
 def firing(prometheus: PrometheusServer) -> set[str]:

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from typing import Any
-
-import grpc
 import psutil
 import pytest
 
-from pairmill.config import read_config
 from pairmill.dataset import roles
 from pairmill.dataset.reader import Dataset
-from pairmill.store.factory import open_store
-from pairmill.store.port import ObjectStore
-from pairmill.store.settings import S3Config
 from pairmill_index.layout import FOLDER
-from pairmill_index.manifest import IndexVersion
 from pairmill_index.pending import PENDING
-from pairmill_index.publish import current_or_none, read_version
-from pairmill_protos.explorer.v1.search_pb2 import Filters, SafeMode
-from pairmill_protos.explorer.v1.search_service_pb2 import SearchRequest, SearchResponse
-from pairmill_protos.explorer.v1.search_service_pb2_grpc import SearchServiceStub
 from tests.e2e.conftest import Undisturbed
 from tests.e2e.stack.faults import FaultTable
+from tests.e2e.stack.indexed import SHARED_KEY, dataset_of, search, served, wait_indexed
 from tests.e2e.stack.oracles import assert_same_dataset
-from tests.e2e.stack.rig import SECONDS, Rig
+from tests.e2e.stack.rig import Rig
 
 
 def test_a_finished_job_is_searchable_by_itself(rig: Rig) -> None:
-    job = rig.run("indexed").job_id
+    job = rig.run(SHARED_KEY).job_id
     version = wait_indexed(rig, job)
     assert version.rows == indexed_rows(rig, job)
     found = search(rig, job, text="a red circle")
@@ -73,28 +60,6 @@ def test_a1_a2_h1_an_indexer_killed_in_builds_leaves_one_index(
     )
 
 
-# What stands in the bucket
-
-
-def dataset_of(rig: Rig, job: str) -> ObjectStore:
-    return open_store(rig.dataset(job), read_config(S3Config, rig.env, "PAIRMILL_S3__"))
-
-
-def served(rig: Rig, job: str) -> IndexVersion | None:
-    with dataset_of(rig, job) as store:
-        current = current_or_none(store)
-        return read_version(store, current) if current is not None else None
-
-
-def wait_indexed(rig: Rig, job: str) -> IndexVersion:
-    """Waits until the index of a job's dataset serves, and returns it."""
-    deadline = time.monotonic() + SECONDS
-    while (version := served(rig, job)) is None:
-        assert time.monotonic() < deadline, "there is no index"
-        rig.rest(0.5)
-    return version
-
-
 def indexed_rows(rig: Rig, job: str) -> int:
     """Samples that have embeddings."""
     with dataset_of(rig, job) as store:
@@ -115,25 +80,3 @@ def _has_begun(rig: Rig, job: str) -> bool:
     """Whether a segment is on its way."""
     with dataset_of(rig, job) as store:
         return any(True for _ in store.list(PENDING))
-
-
-# What the explorer says
-
-
-def search(rig: Rig, job: str, text: str = "") -> SearchResponse:
-    """Searches a dataset over gRPC, as soon as the explorer serves it."""
-    token = Path(rig.env["PAIRMILL_TOKEN_FILE"]).read_text().strip()
-    call: dict[str, Any] = {"timeout": 20.0, "metadata": (("authorization", f"Bearer {token}"),)}
-    request = SearchRequest(dataset=job, filters=Filters(safe_mode=SafeMode.SAFE_MODE_SHOW))
-    if text:
-        request.parts.add(text=text)
-    waits = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE)  # it looks now and then
-    deadline = time.monotonic() + SECONDS
-    with grpc.insecure_channel(rig.stack.addresses.explorer_api) as channel:
-        while True:
-            try:
-                return SearchServiceStub(channel).Search(request, **call)
-            except grpc.RpcError as error:
-                if error.code() not in waits or time.monotonic() > deadline:
-                    raise
-            rig.rest(0.5)

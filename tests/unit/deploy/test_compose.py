@@ -14,6 +14,7 @@ from deploy.local.compose_files import write_compose_files
 from pairmill import __version__
 from pairmill_standalone.docs.settings import SERVICES
 from tests.conftest import REPOSITORY
+from tests.fakes.dashboards import FOLDER
 from tests.unit.deploy.compose_file import PATH, own_services, read_composition, read_yaml, service_of
 from tests.unit.deploy.variables import problems_of, variables_of
 
@@ -141,6 +142,17 @@ def test_prometheus_is_given_its_configuration_and_all_rules() -> None:
     mounted = {volume.split(":")[0] for volume in ENTRIES["prometheus"]["volumes"]}
     rules = read_yaml(PATH.parent / "prometheus" / "prometheus.yml")["rule_files"]
     assert {f"./prometheus/{name}" for name in ("prometheus.yml", *rules)} <= mounted
+
+
+def test_grafana_is_given_every_dashboard_and_where_prometheus_is() -> None:
+    mounted = dict(volume.split(":")[:2] for volume in ENTRIES["grafana"]["volumes"])
+    provisioning = PATH.parent / "compose" / "grafana"
+    assert mounted["./compose/grafana"] == "/etc/grafana/provisioning"
+    [provider] = read_yaml(provisioning / "dashboards" / "pairmill.yml")["providers"]
+    folder = next(path for path, place in mounted.items() if place == provider["options"]["path"])
+    assert (PATH.parent / folder).resolve() == FOLDER
+    [source] = read_yaml(provisioning / "datasources" / "prometheus.yml")["datasources"]
+    assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
 
 
 def test_what_is_mounted_from_the_repository_is_there() -> None:
