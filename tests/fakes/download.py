@@ -158,12 +158,16 @@ class CountingObserver:
     waits: int = 0
     serving_now: int = 0
     fetching_now: int = 0
+    most_served: int = 0
+    most_fetched: int = 0
 
     def serving(self, change: int) -> None:
         self.serving_now += change
+        self.most_served = max(self.most_served, self.serving_now)
 
     def fetching(self, change: int) -> None:
         self.fetching_now += change
+        self.most_fetched = max(self.most_fetched, self.fetching_now)
 
     def fetched(self, reason: Reason.ValueType, body_bytes: int, seconds: float) -> None:
         self.fetches[reason] += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pairmill.bus.sqlite import SqliteBus
@@ -15,6 +15,7 @@ from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
 from pairmill_gateway.driver import JobDriver
 from pairmill_gateway.finisher import DatasetFinisher
+from pairmill_gateway.ports import Repeat
 from pairmill_gateway.retention import Retention
 from pairmill_gateway.status import JobStatus
 from tests.fakes.bus_stages import BusStages
@@ -37,6 +38,16 @@ class LastStatus:
 
 
 @dataclass
+class Repeats:
+    """Notes what was handed out again: why, and how often by then."""
+
+    seen: list[tuple[Repeat, int]] = field(default_factory=list)
+
+    def handed_out_again(self, cause: Repeat, times: int) -> None:
+        self.seen.append((cause, times))
+
+
+@dataclass
 class Job:
     """A job that can be driven."""
 
@@ -48,6 +59,7 @@ class Job:
     clock: ManualClock
     sink: LastStatus
     scratch: Path
+    repeats: Repeats = field(default_factory=Repeats)
 
     def driver(self, store: ObjectStore | None = None, *, retention: Retention | None = None) -> JobDriver:
         """Returns a gateway as it is after a start."""
@@ -61,6 +73,7 @@ class Job:
             reissue_after_seconds=30.0,
             checkpoints=NoCheckpoints(),
             retention=retention,
+            observer=self.repeats,
         )
 
     def finisher(self, store: ObjectStore | None = None) -> DatasetFinisher:

@@ -82,6 +82,7 @@ def test_datasets_are_served_as_soon_as_they_have_an_index(store: UnlistedStore,
     registry = CollectorRegistry()
     registry.register(DatasetCollector(explorer.search))
     assert registry.get_sample_value("pairmill_index_rows", {"dataset": "j2"}) == 20
+    assert registry.get_sample_value("pairmill_served_recall", {"dataset": "j2"}) == 1.0, "all is exact"
 
 
 def test_a_store_that_cannot_be_listed_leaves_what_serves_as_it_is(

@@ -79,6 +79,19 @@ def test_a13_tasks_of_a_topic_made_anew_are_handed_out_again(job: Job) -> None:
     job.bus.create_topic(topic, 4)
     job.drive(driver)
     assert audit(job.out).findings == ()
+    assert set(job.repeats.seen) == {("lost", 1)}
+
+
+def test_a13_it_is_told_how_often_a_task_got_lost(job: Job) -> None:
+    driver = job.driver()
+    (topic,) = STAGE_TOPICS[Stage.STAGE_CRAWL]
+    for _ in range(2):
+        driver.step()
+        job.bus.delete_topic(topic)
+        job.bus.create_topic(topic, 4)
+        job.clock.sleep(100.0)  # each wait is twice as long as the one before
+    driver.step()
+    assert set(job.repeats.seen) == {("lost", 1), ("lost", 2)}
 
 
 def test_a13_a_unit_that_merely_waits_its_turn_is_not_doubled(job: Job) -> None:

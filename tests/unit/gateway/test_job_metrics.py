@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Final
+from dataclasses import replace
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry
 
-from pairmill_gateway.metrics import REMEMBERED, STATES, GatewayMetrics
-from pairmill_gateway.ports import NoSink
+from pairmill_gateway.metrics import REMEMBERED, STATES, TIMES, GatewayMetrics
+from pairmill_gateway.ports import NoSink, Repeat
 from pairmill_gateway.status import JobStatus
 
 MANY: Final = 3000
@@ -60,6 +61,42 @@ def test_jobs_are_summed_and_leave_with_their_end() -> None:
     assert value("pairmill_job_candidates", {"standing": "planned"}) == 10
     assert value("pairmill_job_waves_waiting") == 1
     assert len(behind.shown) == 3
+
+
+def test_waves_that_wait_are_expected_to_bring_what_the_others_brought() -> None:
+    registry = CollectorRegistry()
+    metrics, value = GatewayMetrics(registry, NoSink()), registry.get_sample_value
+    begun = replace(status("a", "crawling", candidates=300), waves=10, waves_waiting=7)
+    assert begun.expected == 1000
+    assert replace(begun, waves_waiting=0).expected == 300
+    assert replace(begun, waves_waiting=10, candidates=0).expected == 0
+    metrics.show(begun)
+    metrics.show(status("b", "crawling", candidates=20))
+    assert value("pairmill_job_expected_candidates") == 1020
+
+
+def test_units_handed_out_again_are_counted_by_cause_and_times() -> None:
+    registry = CollectorRegistry()
+    metrics = GatewayMetrics(registry, NoSink())
+    for cause in get_args(Repeat):
+        for times in TIMES:
+            labels = {"cause": cause, "times": times}
+            assert registry.get_sample_value("pairmill_units_handed_out_again_total", labels) == 0
+    for times in (1, 2, 3, 4, 9):
+        metrics.handed_out_again("lost", times)
+    counted = [
+        registry.get_sample_value("pairmill_units_handed_out_again_total", {"cause": "lost", "times": times})
+        for times in TIMES
+    ]
+    assert counted == [1, 1, 1, 2]
+
+
+def test_the_gate_of_indices_is_shown() -> None:
+    registry = CollectorRegistry()
+    metrics = GatewayMetrics(registry, NoSink())
+    assert registry.get_sample_value("pairmill_index_recall_gate") == 0
+    metrics.asks_for_recall(0.9)
+    assert registry.get_sample_value("pairmill_index_recall_gate") == 0.9
 
 
 def test_a_job_is_counted_once_however_often_its_end_is_shown() -> None:

@@ -80,6 +80,17 @@ def test_each_domain_has_its_first_turn_even_when_time_is_up(spill: ImageSpill) 
     assert {(end.next_round, end.attempts) for end in rest} == {(False, 0)}
 
 
+def test_what_is_at_work_is_told_and_taken_back_however_it_ends(spill: ImageSpill) -> None:
+    web, seen = fake.FakeWeb(), fake.CountingObserver()
+    crew = crew_of(web, spill)
+    crew.means = replace(crew.means, observer=seen)
+    targets = [target(f"https://{host}/{number}") for host in ("a.test", "b.test") for number in range(2)]
+    web.fetcher.script[targets[0].url] = [fake.refused(Reason.REASON_HTTP_4XX)]
+    asyncio.run(crew.work(targets))
+    assert (seen.serving_now, seen.fetching_now) == (0, 0)
+    assert (seen.most_served, seen.most_fetched) >= (2, 1)
+
+
 def test_what_failed_before_time_was_up_goes_to_the_next_round(spill: ImageSpill) -> None:
     web = fake.FakeWeb()
     url = "https://a.test/1"
