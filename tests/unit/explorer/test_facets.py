@@ -134,6 +134,23 @@ def test_h6_other_rules_for_the_same_index_count_anew(world: IndexWorld) -> None
         assert sum(answer.whole[0].counts) == (scores <= np.float32(most)).sum()
 
 
+@pytest.mark.parametrize("filters", [SHOW, Filters()], ids=["show", "hide"])
+def test_without_filters_nothing_is_counted_twice_and_all_is_as_it_was(
+    snapshot: Snapshot, filters: Filters
+) -> None:
+    facets = Facets(Searcher(mask_cache(10**7), results_bytes=10**6), intervals := interval_cache(10**7))
+    first = facets.facets(snapshot, GetFacetsRequest(filters=filters, values=200))
+    asked = intervals.hits + intervals.misses
+    again = facets.facets(snapshot, GetFacetsRequest(filters=filters, values=200))
+    assert again == first == ask(snapshot, GetFacetsRequest(filters=filters, values=200))
+    assert list(first.histograms) == list(first.whole)
+    assert intervals.hits + intervals.misses == asked
+    few = facets.facets(snapshot, GetFacetsRequest(filters=filters, values=3))
+    for one, other in zip(few.facets, first.facets, strict=True):
+        assert list(one.values) == list(other.values)[:3]
+        assert one.others == other.others + sum(value.count for value in list(other.values)[3:])
+
+
 @pytest.mark.parametrize(
     ("request_", "field"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -37,7 +38,7 @@ from pairmill_explorer.search.found import Found
 from pairmill_explorer.search.query import modality_of
 from pairmill_explorer.search.ranking import MAX_DEPTH, Ranking
 from pairmill_explorer.search.searcher import Searcher, page_size
-from pairmill_protos.explorer.v1.search_pb2 import Facet, Filters, Histogram, ValueCount
+from pairmill_protos.explorer.v1.search_pb2 import Facet, Histogram, ValueCount
 from pairmill_protos.explorer.v1.search_service_pb2 import GetFacetsRequest, GetFacetsResponse
 
 BUCKETS: Final = "buckets"
@@ -62,41 +63,64 @@ class Facets:
         most = page_size(
             request.values if request.HasField("values") else None, _DEFAULT_VALUES, "values", _MOST_VALUES
         )
-        chosen = self._selections(snapshot, request)
-        edges = self._fixed_for(snapshot).edges
+        of_all = conditions_of_all(snapshot.rules, hides=hides_unsafe(request.filters.safe_mode))
+        is_of_all, chosen = self._selections(snapshot, request, of_all)
+        facets = [field for field in FACETS if field in fields]
         ranges = [field for field in RANGES if field in fields]
+        edges = self._fixed_for(snapshot).edges
+        whole = self._whole_histograms(snapshot, of_all, ranges)
+        if is_of_all:
+            counted = self._whole_counts(snapshot, of_all, facets)
+        else:
+            counted = [self._counted(snapshot, field, chosen) for field in facets]
         return GetFacetsResponse(
-            facets=[self._facet(snapshot, field, chosen, most) for field in FACETS if field in fields],
-            histograms=[self._histogram(snapshot, edges[field], chosen) for field in ranges],
-            whole=self._whole(snapshot, request.filters, edges, ranges),
-            matching=sum(selected(selection) for selection in chosen),
-            total=sum(int(np.count_nonzero(segment.alive)) for segment in snapshot.index.segments),
+            facets=[one.facet(most) for one in counted],
+            histograms=whole
+            if is_of_all
+            else [self._histogram(snapshot, edges[field], chosen) for field in ranges],
+            whole=whole,
+            matching=sum(map(selected, chosen)),
+            total=self._fixed_for(snapshot).total,
         )
 
-    def _selections(self, snapshot: Snapshot, request: GetFacetsRequest) -> Sequence[Selection]:
-        """Returns the rows of each segment that count; a request is checked before any is looked at."""
+    def _selections(
+        self, snapshot: Snapshot, request: GetFacetsRequest, of_all: Conditions
+    ) -> tuple[bool, Sequence[Selection]]:
+        """Returns whether no filter leaves out any row, and the rows of each segment that count.
+
+        A request is checked before any is looked at.
+        """
         depth = page_size(
             request.depth if request.HasField("depth") else None, _DEFAULT_DEPTH, "depth", MAX_DEPTH
         )
         modality, conditions = modality_of(request.modality), conditions_of(request.filters, snapshot.rules)
         if not request.parts:
-            return [compact(one.flags) for one in self._searcher.met(snapshot, conditions)]
+            chosen = [compact(one.flags) for one in self._searcher.met(snapshot, conditions)]
+            return conditions == of_all, chosen
         query = self._searcher.query(snapshot, request.parts, modality)
         met = self._searcher.met(snapshot, conditions)
         found = self._searcher.ranked(snapshot, query, met, depth, Ranking(Alike()))
-        return _by_segment(found, len(met))
+        return False, _by_segment(found, len(met))
 
-    def _whole(
-        self, snapshot: Snapshot, filters: Filters, edges: Mapping[str, Edges], fields: Sequence[str]
+    def _whole_histograms(
+        self, snapshot: Snapshot, of_all: Conditions, fields: Sequence[str]
     ) -> list[Histogram]:
         """Returns histograms of the whole dataset, without what the safe mode hides; counted once."""
-        conditions = conditions_of_all(snapshot.rules, hides=hides_unsafe(filters.safe_mode))
-        known = self._fixed_for(snapshot).whole
-        masks = self._searcher.masks(snapshot, conditions)
+        fixed = self._fixed_for(snapshot)
         for field in fields:
-            if (conditions, field) not in known:
-                known[conditions, field] = self._histogram(snapshot, edges[field], masks)
-        return [known[conditions, field] for field in fields]
+            if (of_all, field) not in fixed.histograms:
+                masks = self._searcher.masks(snapshot, of_all)
+                fixed.histograms[of_all, field] = self._histogram(snapshot, fixed.edges[field], masks)
+        return [fixed.histograms[of_all, field] for field in fields]
+
+    def _whole_counts(self, snapshot: Snapshot, of_all: Conditions, fields: Sequence[str]) -> list[_Counted]:
+        """Returns counts of values of the whole dataset, without what the safe mode hides; counted once."""
+        known = self._fixed_for(snapshot).counts
+        for field in fields:
+            if (of_all, field) not in known:
+                masks = self._searcher.masks(snapshot, of_all)
+                known[of_all, field] = self._counted(snapshot, field, masks)
+        return [known[of_all, field] for field in fields]
 
     def _histogram(self, snapshot: Snapshot, edges: Edges, chosen: Sequence[Selection]) -> Histogram:
         total = np.zeros(edges.intervals + 1, dtype=np.int64)
@@ -109,34 +133,56 @@ class Facets:
         *counts, unknown = total.tolist()
         return Histogram(field=edges.field, edges=edges.values, counts=counts, unknown=unknown)
 
-    def _facet(self, snapshot: Snapshot, field: str, chosen: Sequence[Selection], most: int) -> Facet:
+    def _counted(self, snapshot: Snapshot, field: str, chosen: Sequence[Selection]) -> _Counted:
         if field == BUCKETS:
-            return _bucket_facet(snapshot, chosen, most)
+            return _bucket_counts(snapshot, chosen)
         column = WORD_COLUMNS[field]
         vocabulary = self._fixed_for(snapshot).vocabulary(snapshot, column)
         counts = word_counts(snapshot.index.segments, column, vocabulary, chosen)
-        places = most_frequent(counts, most)
+        places = most_frequent(counts, _MOST_VALUES)
         names = vocabulary.values.take(places).to_pylist()
         pairs = [(str(name), count) for name, count in zip(names, counts[places].tolist(), strict=True)]
-        return _facet(field, pairs, int(counts.sum()))
+        return _Counted(field=field, pairs=pairs, total=int(counts.sum()))
 
     def _fixed_for(self, snapshot: Snapshot) -> _Fixed:
         """Returns what is the same for each request to an index version."""
         key = (snapshot.name, snapshot.index.version)
         found = self._fixed.get(key)
         if found is None:
-            found = _Fixed({field: edges_of(field, snapshot.index.segments) for field in RANGES})
+            segments = snapshot.index.segments
+            found = _Fixed(
+                {field: edges_of(field, segments) for field in RANGES},
+                total=sum(int(np.count_nonzero(segment.alive)) for segment in segments),
+            )
             others = {other: fixed for other, fixed in self._fixed.items() if other[0] != snapshot.name}
             self._fixed = {**others, key: found}  # one version per dataset
         return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """How often the most frequent values of a field occur, as many as may be asked for."""
+
+    field: str
+    pairs: Sequence[tuple[str, int]]  # the most frequent first
+    total: int  # of all values
+
+    def facet(self, most: int) -> Facet:
+        """Returns the first of them."""
+        shown = self.pairs[:most]
+        values = [ValueCount(value=value, count=count) for value, count in shown]
+        return Facet(field=self.field, values=values, others=self.total - sum(count for _, count in shown))
+
+
 class _Fixed:
     """What does not depend on a request."""
 
-    def __init__(self, edges: Mapping[str, Edges]) -> None:
+    def __init__(self, edges: Mapping[str, Edges], *, total: int) -> None:
         self.edges = edges
-        self.whole: dict[tuple[Conditions, str], Histogram] = {}  # by what the safe mode hides, and field
+        self.total = total  # samples
+        # Of the whole dataset, by what the safe mode hides, and field.
+        self.histograms: dict[tuple[Conditions, str], Histogram] = {}
+        self.counts: dict[tuple[Conditions, str], _Counted] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
 
     def vocabulary(self, snapshot: Snapshot, column: str) -> Vocabulary:
@@ -157,17 +203,12 @@ def _checked_fields(given: Sequence[str]) -> frozenset[str]:
     return frozenset(given or FIELDS)
 
 
-def _bucket_facet(snapshot: Snapshot, chosen: Sequence[Selection], most: int) -> Facet:
+def _bucket_counts(snapshot: Snapshot, chosen: Sequence[Selection]) -> _Counted:
     counts: Counter[str] = Counter()
     for segment, rows in zip(snapshot.index.segments, chosen, strict=True):
         counts[segment.segment.bucket] += selected(rows)
     present = sorted((+counts).items(), key=lambda item: (-item[1], item[0]))
-    return _facet(BUCKETS, present[:most], counts.total())
-
-
-def _facet(field: str, shown: Sequence[tuple[str, int]], total: int) -> Facet:
-    values = [ValueCount(value=value, count=count) for value, count in shown]
-    return Facet(field=field, values=values, others=total - sum(count for _, count in shown))
+    return _Counted(field=BUCKETS, pairs=present, total=counts.total())
 
 
 def _by_segment(found: Found, segments: int) -> Sequence[Selection]:
