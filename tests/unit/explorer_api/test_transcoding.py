@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import pytest
+from google.protobuf.json_format import ParseDict, ParseError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from pairmill_explorer.http.clip.messages import KnnRequest, read_request
 from pairmill_explorer.http.transcoding import json_of, message_of, violation_of
 from pairmill_protos.explorer.v1.search_pb2 import Filters, QueryPart, Range, SafeMode, Vector
 from pairmill_protos.explorer.v1.search_service_pb2 import SearchRequest
+from pairmill_protos.explorer.v1.subset_service_pb2 import PreviewSubsetRequest
 
 SIZE: Final = 24 * 2**20
 _JSON = st.recursive(
@@ -34,6 +37,35 @@ def test_a_message_is_the_same_after_a_round_trip() -> None:
         page_size=7,
     )
     assert message_of(SearchRequest, json_of(request)) == request
+
+
+@given(
+    st.lists(
+        st.integers(-(10**40), 10**40)
+        | st.floats(allow_nan=False)
+        | st.booleans()
+        | st.text(max_size=3)
+        | st.none(),
+        max_size=6,
+    )
+)
+def test_a_vector_is_read_as_protobuf_reads_it(values: list[object]) -> None:
+    facts = {"parts": [{"text": "a"}, {"vector": {"values": values}, "weight": 2}]}
+    body = msgspec.json.encode(facts)
+    try:
+        wanted: Any = ParseDict(msgspec.json.decode(body), SearchRequest())
+    except (ParseError, OverflowError, ValueError, TypeError):
+        wanted = None
+    for kind, outer in ((SearchRequest, None), (PreviewSubsetRequest, "recipe")):
+        whole = body if outer is None else b'{"%s":' % outer.encode() + body + b"}"
+        if wanted is None:
+            with pytest.raises(InvalidRequestError) as caught:
+                message_of(kind, whole)
+            assert caught.value.violations[0].field.removeprefix("recipe.").startswith("parts")
+        else:
+            found: Any = message_of(kind, whole)
+            parts = found.parts if outer is None else found.recipe.parts
+            assert list(parts) == list(wanted.parts)
 
 
 def test_an_empty_body_is_an_empty_message() -> None:
