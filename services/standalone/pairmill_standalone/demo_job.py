@@ -38,9 +38,10 @@ class DemoOrder:
     settings: Mapping[str, str]
     truth: Truth
 
-    def request(self, bundle: str) -> SubmitJobRequest:
-        """Returns the job as it is submitted; the same order is the same job."""
-        return SubmitJobRequest(wats=self.wats, crawl=CRAWL, settings=self.settings, bundle=bundle)
+    def request(self, bundle: str, changes: Mapping[str, str] | None = None) -> SubmitJobRequest:
+        """Returns the job as it is submitted, some settings changed; the same order is the same job."""
+        settings = {**self.settings, **(changes or {})}
+        return SubmitJobRequest(wats=self.wats, crawl=CRAWL, settings=settings, bundle=bundle)
 
     def compare(self, dataset: Path | ObjectStore) -> Comparison:
         """Returns how a finished dataset differs from the truth."""

@@ -55,6 +55,8 @@ def test_the_order_is_what_the_web_says_of_itself(world: PreparedWorld, web: str
     assert dict(request.settings) == dict(world.settings)
     assert (request.crawl, request.bundle) == (CRAWL, "tiny")
     assert order.truth.rows.equals(read_truth(world.truth).rows)
+    slower = order.request("tiny", {"download.host_delay_seconds": "2"})
+    assert dict(slower.settings) == {**world.settings, "download.host_delay_seconds": "2"}
 
 
 def test_a_job_without_a_dataset_is_a_no(call: Call, web: str, gateway: Served) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from pairmill.clock import SystemClock
 from pairmill.errors import RetriableError
+from pairmill.jobspec.settings import parse_assignments
 from pairmill_protos.gateway.v1.job_service_pb2 import Job, JobState
 from pairmill_standalone.cli.exits import answer, complain, say, say_json
 from pairmill_standalone.cli.job import job_app
@@ -16,7 +17,7 @@ from pairmill_standalone.cli.job_connection import with_client
 from pairmill_standalone.cli.job_facts import state_name
 from pairmill_standalone.cli.job_view import job_view
 from pairmill_standalone.cli.job_watch import follow
-from pairmill_standalone.cli.options import Json
+from pairmill_standalone.cli.options import Json, Settings
 from pairmill_standalone.cli.places import opened_place
 
 __all__ = ["job_app"]
@@ -39,6 +40,7 @@ def demo(
         ),
     ],
     bundle: Annotated[str, typer.Option(help="Model bundle by its name on the cluster.")] = "",
+    settings: Settings = None,
     patience: Annotated[
         float, typer.Option(min=0.0, help="Seconds to wait for the web and the gateway to come up.")
     ] = 900.0,
@@ -47,9 +49,9 @@ def demo(
 ) -> None:
     """Run the demo's job on a cluster and compare every candidate with the known truth.
 
-    The web has to be where crawlers and downloaders reach it. Calling it again follows the same job. The
-    dataset is read by the PAIRMILL_S3__… variables of services. Exits 1 where anything did not end as the
-    truth says.
+    The web has to be where crawlers and downloaders reach it. Calling it again follows the same job. With
+    --set only rules of pace may be changed, for the truth is that of the web's own. The dataset is read by
+    the PAIRMILL_S3__… variables of services. Exits 1 where anything did not end as the truth says.
 
     Example: pairmill job demo --web http://web:7900 --target gateway:7600
     """
@@ -57,7 +59,7 @@ def demo(
 
     clock = SystemClock()
     order = patiently(lambda: read_order(web), clock, patience, complain)
-    request = order.request(bundle)
+    request = order.request(bundle, parse_assignments(settings or ()))
     admitted = patiently(lambda: client.submit(request), clock, patience, complain)
     complain(f"{admitted.job.job_id}: {'admitted' if admitted.created else 'was there before'}")
     ended = _followed(client, admitted.job.job_id, interval)
