@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from heapq import merge
 from itertools import islice
 from typing import Final
@@ -59,10 +59,11 @@ def _start(ids: Words, after: Id | None) -> int:
 
 
 def _first_rows(mask: Flags, start: int, count: int) -> Rows:
-    """Returns the first admitted rows from a row on."""
-    return np.fromiter(islice(_admitted(mask, start), count), dtype=np.int64)
-
-
-def _admitted(mask: Flags, start: int) -> Iterator[int]:
-    for block in range(start, len(mask), _BLOCK_ROWS):
-        yield from (np.flatnonzero(mask[block : block + _BLOCK_ROWS]) + block).tolist()
+    """Returns the first admitted rows from a row on, read in blocks that grow."""
+    parts, missing, size = [np.empty(0, dtype=np.int64)], count, 2 * count
+    while missing and start < len(mask):
+        parts.append(np.flatnonzero(mask[start : start + size])[:missing] + start)
+        missing -= len(parts[-1])
+        start += size
+        size = min(4 * size, _BLOCK_ROWS)
+    return np.concatenate(parts)
