@@ -76,7 +76,7 @@ class Vocabulary:
     """The values of a dictionary column in all segments of an index, each once."""
 
     values: pa.Array[Any]
-    places: tuple[npt.NDArray[np.int64], ...]  # per segment: where each of its own values stands
+    places: tuple[npt.NDArray[np.int32], ...]  # per segment: where each of its own values stands
 
 
 def vocabulary_of(segments: Sequence[OpenSegment], column: str) -> Vocabulary:
@@ -88,7 +88,7 @@ def vocabulary_of(segments: Sequence[OpenSegment], column: str) -> Vocabulary:
     joined = pa.chunked_array(chunks).unify_dictionaries().chunks
     whole = [chunk for chunk in joined if isinstance(chunk, pa.DictionaryArray)]
     places = tuple(
-        np.asarray(chunk.indices.to_numpy(zero_copy_only=False), dtype=np.int64) for chunk in whole
+        np.asarray(chunk.indices.to_numpy(zero_copy_only=False), dtype=np.int32) for chunk in whole
     )
     return Vocabulary(values=whole[0].dictionary, places=places)
 
