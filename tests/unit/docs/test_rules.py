@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Final, get_args
+from typing import Final
 
 import pytest
 
 from pairmill.reasons import outcome_name, reason_name
-from pairmill.rpc.metrics import CODES
-from pairmill.stage.observer import UnitEnding
 from pairmill.telemetry.endings import possible_endings
-from pairmill_explorer.metrics import STATUSES
-from pairmill_gateway.metrics import STATES, TIMES
-from pairmill_gateway.ports import Repeat
 from pairmill_indexer.verdicts import Refusal
-from pairmill_models.triton_port import RequestEnding
 from pairmill_protos.common.v1.outcome_pb2 import Outcome
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_standalone.docs.measures import all_measures
 from tests.conftest import REPOSITORY
 from tests.fakes.foreign_series import FOREIGN, SCRAPE_LABELS
+from tests.fakes.label_values import is_possible
 from tests.fakes.prometheus_rules import CHART_RULES, Rule, all_rules
 from tests.fakes.prometheus_rules import RULES as RULES_FILE
 from tests.fakes.promql import groupings_in, groupings_of_sums, names_in, selections_in
@@ -73,24 +68,9 @@ def test_the_chart_has_the_same_rules() -> None:
 
 def test_values_that_rules_select_are_of_the_closed_sets() -> None:
     """A selector that nothing matches would be an alert that never fires."""
-    endings = {ending for stage in Stage.values() for ending in possible_endings(stage)}
-    known = {
-        "outcome": {outcome_name(outcome) for outcome, _ in endings},
-        "reason": {reason_name(reason) for _, reason in endings} | set(Refusal),
-        "result": {*get_args(UnitEnding), *get_args(RequestEnding)},
-        "cause": {"dependency", "breaker", "work", *get_args(Repeat)},
-        "state": set(STATES),
-        "service": {"scorer", "indexer"},
-        "job": {"pairmill"},
-        "code": {code.name for code in CODES},
-        "status": {str(status) for status in STATUSES},
-        "times": set(TIMES),
-        "standing": {"open", "ended"},
-    }
     selected = [found[1:] for rule in RULES for found in selections_in(rule.expression)]
     values = {(label, value) for label, either in selected for value in either.split("|")}
-    retries = {("topic", "download-retry-.*")}
-    assert {(label, value) for label, value in values if value not in known.get(label, ())} <= retries
+    assert [(label, value) for label, value in values if not is_possible(label, value)] == []
     assert len(values) > 15
 
 

@@ -9,10 +9,12 @@ from typing import Any, Final
 import pytest
 
 from deploy.grafana.__main__ import CHART, chart_files, main
+from deploy.grafana.failures import CLASSES
 from pairmill_standalone.docs.measures import all_measures
 from tests.conftest import REPOSITORY
 from tests.fakes.dashboards import FOLDER, GPU_ONLY, Shown, all_dashboards, all_shown, panels_of
 from tests.fakes.foreign_series import FOREIGN, SCRAPE_LABELS
+from tests.fakes.label_values import is_possible
 from tests.fakes.promql import groupings_in, names_in, selections_in
 
 DASHBOARDS: Final = all_dashboards()
@@ -63,6 +65,20 @@ def test_panels_select_and_group_by_labels_that_there_are(shown: Shown) -> None:
         assert label in LABELS[metric] | SCRAPE_LABELS, metric
     known = set[str]().union(*(LABELS[name] for name in asked)) | SCRAPE_LABELS | {"le"}
     assert groupings_in(shown.expression) <= known
+
+
+def test_values_that_panels_select_are_of_the_closed_sets() -> None:
+    """A selector that nothing matches would be a panel that is right and empty."""
+    selected = {found[1:] for shown in SHOWN for found in selections_in(shown.expression)}
+    values = {(label, value) for label, either in selected for value in either.split("|")}
+    chosen = {(label, value) for label, value in values if not value.startswith("$")}
+    assert [(label, value) for label, value in chosen if not is_possible(label, value)] == []
+    assert len(chosen) > 40
+
+
+def test_classes_of_failures_have_no_reason_twice() -> None:
+    reasons = [reason for pattern in CLASSES.values() for reason in pattern.split("|")]
+    assert len(set(reasons)) == len(reasons)
 
 
 @pytest.mark.parametrize("shown", SHOWN, ids=id_of)
