@@ -49,7 +49,7 @@ def was_ever_a_number(prometheus: PrometheusServer, expression: str, *, seconds:
     """Whether an expression gave a number at any time of so many seconds until now."""
     now = time.time()
     found = _asked(
-        prometheus, "query_range", query=expression, start=f"{now - seconds}", end=f"{now}", step="5"
+        prometheus, "query_range", query=expression, start=f"{now - seconds}", end=f"{now}", step="15"
     )
     return any(not math.isnan(float(text)) for series in found["result"] for _, text in series["values"])
 
