@@ -9,6 +9,7 @@ import pstats
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from pairmill_protos.explorer.v1.subset_service_pb2 import Recipe, Subset
 from tests.fakes.stored_dataset import Shape, make_stored_dataset
 
 _BLOCK: Final = 2**20
+_PROFILED: Final = 20
 FORMATS: Final = (Format.WEBDATASET, Format.PARQUET, Format.URLS, Format.IDS)
 
 
@@ -43,12 +45,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--side", type=int, default=256, help="of the pictures, pixels")
     parser.add_argument("--folder", type=Path, help="where the dataset is kept from run to run")
-    parser.add_argument("--profile", action="store_true", help="print where the export's threads spend time")
+    parser.add_argument(
+        "--profile", action="store_true", help="export once more and print where its threads spend time"
+    )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         folder = given.folder or Path(scratch) / "dataset"
         store = _dataset(folder, Shape(samples=given.samples, side=given.side), Path(scratch))
-        sys.stdout.write("| what | samples | MB | s | MB/s | CPU s |\n|---|--:|--:|--:|--:|--:|\n")
+        sys.stdout.write(
+            "| what | samples | MB | s | MB/s | CPU s | of the system |\n" + "|---" + "|--:" * 6 + "|\n"
+        )
         tars = sorted((folder / "shards").glob("*.tar"))
         _forget(tars)
         _measured("copy of the tars", given.samples, partial(_copied, tars, Path(scratch)))
@@ -57,8 +63,14 @@ def main(arguments: list[str] | None = None) -> int:
         _measured("webdataset", given.samples, partial(_exported, store, FORMATS[0], Path(scratch)))
         sys.stdout.write("What was read lies in memory from here on.\n")
         for form in FORMATS:
-            with _profiled(given.profile and form is Format.WEBDATASET):
-                _measured(form, given.samples, partial(_exported, store, form, Path(scratch)))
+            _measured(form, given.samples, partial(_exported, store, form, Path(scratch)))
+        if given.profile:
+            with _profiled():
+                _measured(
+                    "webdataset, profiled",
+                    given.samples,
+                    partial(_exported, store, FORMATS[0], Path(scratch)),
+                )
     return 0
 
 
@@ -72,10 +84,11 @@ def _dataset(folder: Path, shape: Shape, scratch: Path) -> DirectoryStore:
 
 
 def _measured(name: str, samples: int, call: Callable[[], int]) -> None:
-    cpu, start = _cpu_seconds(), time.perf_counter()
+    before, start = _cpu_seconds(), time.perf_counter()
     written = call() / 1e6
-    seconds, cpu = time.perf_counter() - start, _cpu_seconds() - cpu
-    rate = f"{written:,.0f} | {seconds:.1f} | {written / seconds:,.0f} | {cpu:.1f}"
+    seconds = time.perf_counter() - start
+    own, system = (after - was for after, was in zip(_cpu_seconds(), before, strict=True))
+    rate = f"{written:,.0f} | {seconds:.1f} | {written / seconds:,.0f} | {own:.1f} | {system:.1f}"
     sys.stdout.write(f"| {name} | {samples:,} | {rate} |\n")
     sys.stdout.flush()
 
@@ -142,19 +155,32 @@ def _work(snapshot: Snapshot, served: ServedDataset, form: Format, scratch: Path
 
 
 @contextmanager
-def _profiled(wanted: bool) -> Iterator[None]:
-    """Prints the functions that take most time of the thread that is measured."""
-    if not wanted:
-        yield
-        return
-    with cProfile.Profile() as profile:
-        yield
-    pstats.Stats(profile, stream=sys.stdout).sort_stats("tottime").print_stats(15)
+def _profiled() -> Iterator[None]:
+    """Prints the functions that take most CPU time, over all threads; what waits takes none."""
+    profiles = [cProfile.Profile(time.thread_time)]
+
+    def profile_thread(*_: object) -> None:
+        """Is called with the first thing that a thread does; the profiler takes its place."""
+        profiles.append(cProfile.Profile(time.thread_time))
+        profiles[-1].enable()
+
+    threading.setprofile(profile_thread)
+    try:
+        with profiles[0]:
+            yield
+    finally:
+        threading.setprofile(None)
+    stats = pstats.Stats(profiles[0], stream=sys.stdout)
+    for profile in profiles[1:]:
+        profile.create_stats()
+        stats.add(profile)
+    stats.sort_stats("tottime").print_stats(_PROFILED)
 
 
-def _cpu_seconds() -> float:
+def _cpu_seconds() -> tuple[float, float]:
+    """Returns what this process took: its own, and the system's for it."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+    return usage.ru_utime, usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +66,17 @@ def parse_header(header: bytes, place: int) -> Member:
         prefix = header[345:500].rstrip(b"\0").decode()
     except ValueError as error:
         raise BadTarError(f"there is no tar header at byte {place:,}") from error
-    if stated != sum(header[:148]) + 8 * 32 + sum(header[156:]):
+    if stated != _sum(header) - sum(header[148:156]) + 8 * 32:
         raise BadTarError(f"the tar header at byte {place:,} is damaged")
     if header[156:157] not in _REGULAR:
         raise BadTarError(f"{name} at byte {place:,} is no plain file")
     return Member(f"{prefix}/{name}" if prefix else name, place + BLOCK, size)
+
+
+def _sum(header: bytes) -> int:
+    """Returns the sum of a header's bytes; Adler-32's first half holds that of 256 bytes exactly."""
+    half = BLOCK // 2
+    return (zlib.adler32(header[:half]) & 0xFFFF) + (zlib.adler32(header[half:BLOCK]) & 0xFFFF) - 2
 
 
 def is_image(data: bytes, extension: str) -> bool:

@@ -12,6 +12,7 @@ from pairmill.dataset.tar_writer import TarWriter
 from pairmill.errors import CorruptObjectError, ObjectMissingError
 from pairmill_explorer.subsets.exports.blocks import RawSample, Wanted, read_samples
 from pairmill_explorer.subsets.exports.ranges import FolderRanges, StoreRanges
+from pairmill_explorer.subsets.exports.spaces import Space, Spaces
 from tests.fakes.store import MemoryStore
 
 TEXTS = ["short", "", "long " * 3000]  # the last is longer than what is read at once
@@ -33,8 +34,9 @@ def write_tar(path: Path, count: int = 6) -> list[Wanted]:
     return wanted
 
 
-def members_of(sample: RawSample) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(bytes(sample.data) + bytes(1024))) as tar:
+def members_of(space: Space, sample: RawSample) -> dict[str, bytes]:
+    blocks = space.filled[sample.start : sample.start + sample.length]
+    with tarfile.open(fileobj=io.BytesIO(bytes(blocks) + bytes(1024))) as tar:
         return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]  # plain
 
 
@@ -47,10 +49,11 @@ def good(found: RawSample | CorruptObjectError) -> RawSample:
 def test_samples_come_in_the_order_asked_for_with_all_their_members(tmp_path: Path, order: list[int]) -> None:
     wanted = write_tar(tmp_path / "a.tar")
     with FolderRanges(tmp_path) as ranges:
-        found = read_samples(ranges, [wanted[number] for number in order])
+        space = Space()
+        found = read_samples(ranges, [wanted[number] for number in order], space)
     for number, sample in zip(order, found, strict=True):
         key = keyed(number)
-        assert members_of(good(sample)) == {
+        assert members_of(space, good(sample)) == {
             f"{key}.jpg": bytes([number]) * (700 * number + 1),
             f"{key}.txt": TEXTS[number % 3].encode(),
             f"{key}.json": b"{}",
@@ -63,7 +66,7 @@ def test_neighbours_are_read_by_one_request(tmp_path: Path) -> None:
     store = MemoryStore()
     store.put_file("a.tar", tmp_path / "a.tar")
     short = [one for number, one in enumerate(wanted) if number % 3 != 2]
-    read_samples(StoreRanges(store), short)
+    read_samples(StoreRanges(store), short, Space())
     assert store.range_bytes < (tmp_path / "a.tar").stat().st_size
 
 
@@ -74,8 +77,10 @@ def test_g4_a_flipped_bit_is_found_and_costs_one_sample(tmp_path: Path, place: i
     data = bytearray(path.read_bytes())
     data[wanted[1].start + place] ^= 1
     path.write_bytes(data)
+    space = Space()
     with FolderRanges(tmp_path) as ranges:
-        found = read_samples(ranges, wanted)
+        found = read_samples(ranges, wanted, space)
+    assert space.used == sum(one.length for one in found if isinstance(one, RawSample))
     assert [isinstance(one, CorruptObjectError) for one in found] == [False, True, False, False, False, False]
     assert keyed(1) in str(found[1])
 
@@ -85,8 +90,10 @@ def test_g4_a_tar_that_was_cut_gives_what_is_left(tmp_path: Path, kept: int) -> 
     path = tmp_path / "a.tar"
     wanted = write_tar(path)
     path.write_bytes(path.read_bytes()[: wanted[4].start + kept])
+    space = Space()
     with FolderRanges(tmp_path) as ranges:
-        found = read_samples(ranges, wanted)
+        found = read_samples(ranges, wanted, space)
+    assert space.used == sum(one.length for one in found if isinstance(one, RawSample))
     assert [isinstance(one, CorruptObjectError) for one in found] == [False] * 4 + [True] * 2
 
 
@@ -104,12 +111,12 @@ def test_g4_a_tar_that_was_cut_gives_what_is_left(tmp_path: Path, kept: int) -> 
 def test_g6_what_is_not_there_is_said_to_be_damaged(tmp_path: Path, wrong: Wanted) -> None:
     write_tar(tmp_path / "a.tar")
     with FolderRanges(tmp_path) as ranges:
-        assert isinstance(read_samples(ranges, [wrong])[0], CorruptObjectError)
+        assert isinstance(read_samples(ranges, [wrong], Space())[0], CorruptObjectError)
 
 
 def test_a_tar_that_is_gone_ends_the_export(tmp_path: Path) -> None:
     with FolderRanges(tmp_path) as ranges, pytest.raises(ObjectMissingError):
-        read_samples(ranges, [Wanted(keyed(0), "gone.tar", 512, 1)])
+        read_samples(ranges, [Wanted(keyed(0), "gone.tar", 512, 1)], Space())
 
 
 def test_no_more_files_are_open_than_asked_for(tmp_path: Path) -> None:
@@ -121,3 +128,38 @@ def test_no_more_files_are_open_than_asked_for(tmp_path: Path) -> None:
             ranges.read(f"{number}.tar", 0, 512)
         assert len(list(Path("/proc/self/fd").iterdir())) <= open_before + 2
     assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+
+
+def test_samples_that_are_read_at_once_and_one_by_one_are_the_same(tmp_path: Path) -> None:
+    """Far apart, each is read where it goes; of a store that is no folder by a request."""
+    wanted, store = write_tar(tmp_path / "a.tar", 60), MemoryStore()
+    store.put_file("a.tar", tmp_path / "a.tar")
+    far = [*wanted[::20], wanted[5]]
+    with FolderRanges(tmp_path) as folder:
+        spaces = [Space(), Space(), Space()]
+        read_samples(folder, far, spaces[0])
+        read_samples(StoreRanges(store), far, spaces[1])
+        for one in far:
+            read_samples(folder, [one], spaces[2])
+    assert len({bytes(space.filled) for space in spaces}) == 1
+
+
+def test_a_space_grows_and_keeps_what_it_holds() -> None:
+    space = Space()
+    space.room(3)[:] = b"abc"
+    assert space.take(3) == 0
+    space.room(5 << 20)[:2] = b"de"
+    assert space.take(2) == 3
+    assert bytes(space.filled) == b"abcde"
+
+
+def test_spaces_are_lent_again_unless_they_have_grown_too_large() -> None:
+    spaces = Spaces()
+    small, large = spaces.lend(), spaces.lend()
+    large.room(1 << 25)
+    small.take(7)
+    spaces.give_back(large)
+    spaces.give_back(small)
+    assert spaces.lend() is small
+    assert small.used == 0
+    assert spaces.lend() is not large

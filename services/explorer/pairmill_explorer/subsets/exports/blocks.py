@@ -9,11 +9,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from pairmill.dataset.tars import BLOCK, IMAGE_EXTENSIONS, BadTarError, Member, parse_header
 from pairmill.errors import CorruptObjectError
 from pairmill_explorer.subsets.exports.ranges import Ranges
+from pairmill_explorer.subsets.exports.spaces import Space
 
 TAIL_BYTES: Final = 7 * BLOCK
 """Read behind an image at once: nearly always room for its text and its facts."""
@@ -26,8 +27,6 @@ _BESIDE: Final = frozenset({"txt", "json"})
 _MEMBERS: Final = 1 + len(_BESIDE)
 _CHECKSUM: Final = b"crc32-"
 _NAME: Final = slice(265, 297)  # owner's name in a header
-
-Buffer: TypeAlias = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +51,30 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class RawSample:
-    """The blocks of one sample."""
+    """The blocks of one sample in the space that it was read into."""
 
-    data: Buffer
+    start: int
+    length: int
     extension: str  # of the image, which comes first
 
 
-def read_samples(ranges: Ranges, wanted: Sequence[Wanted]) -> list[RawSample | CorruptObjectError]:
-    """Returns samples in the order asked for; in the place of a damaged one, what is wrong with it.
+def read_samples(
+    ranges: Ranges, wanted: Sequence[Wanted], space: Space
+) -> list[RawSample | CorruptObjectError]:
+    """Reads samples into a space, one behind the other in the order asked for, and returns where they are.
 
-    A damaged sample is read once more before: bytes may have changed on their way.
+    In the place of a damaged one stands what is wrong with it, and the space has nothing of it. A damaged
+    sample is read once more before: bytes may have changed on their way.
     """
-    found: dict[int, RawSample | CorruptObjectError] = {}
-    for run in _runs(wanted):
-        first, end = wanted[run[0]].start, max(wanted[place].likely_end for place in run)
-        data = memoryview(ranges.read(wanted[run[0]].shard, max(first, 0), end - max(first, 0)))
-        for place in run:
-            one = wanted[place]
-            found[place] = _cut_or_read(ranges, one, data[one.start - first : one.likely_end - first])
-    return [found[place] for place in range(len(wanted))]
+    joined = _joined(ranges, wanted)
+    return [_read(ranges, one, space, joined.get(place)) for place, one in enumerate(wanted)]
 
 
-def cut(data: Buffer, wanted: Wanted) -> RawSample | None:
-    """Returns the sample at the beginning of data, None if more is needed; CorruptObjectError if damaged.
+def cut(data: memoryview, wanted: Wanted) -> tuple[int, str] | None:
+    """Returns how long the sample at the beginning of data is, and its image's extension.
 
-    A sample is its image, its text and its facts; what stands behind is not looked at.
+    None if more is needed; CorruptObjectError if it is damaged. A sample is its image, its text and its
+    facts; what stands behind is not looked at.
     """
     place, found = 0, list[str]()
     while len(found) < _MEMBERS:
@@ -94,7 +92,21 @@ def cut(data: Buffer, wanted: Wanted) -> RawSample | None:
         place = end
     if found[0] not in IMAGE_EXTENSIONS or set(found[1:]) != _BESIDE:
         raise _damaged(wanted, f"its members are {', '.join(found)}")
-    return RawSample(data[:place], found[0])
+    return place, found[0]
+
+
+def _joined(ranges: Ranges, wanted: Sequence[Wanted]) -> dict[int, memoryview]:
+    """Returns the bytes of samples that stand near each other, by their places, each run read at once."""
+    found: dict[int, memoryview] = {}
+    for run in _runs(wanted):
+        if len(run) == 1:
+            continue  # is read where it goes
+        first, end = max(wanted[run[0]].start, 0), max(wanted[place].likely_end for place in run)
+        data = memoryview(ranges.read(wanted[run[0]].shard, first, end - first))
+        for place in run:
+            one = wanted[place]
+            found[place] = data[max(one.start, 0) - first : max(one.likely_end, 0) - first]
+    return found
 
 
 def _runs(wanted: Sequence[Wanted]) -> Iterator[list[int]]:
@@ -116,32 +128,35 @@ def _joins(first: Wanted, last: Wanted, one: Wanted) -> bool:
     return one.shard == first.shard and near and one.likely_end - first.start <= RUN_BYTES
 
 
-def _cut_or_read(ranges: Ranges, wanted: Wanted, data: Buffer) -> RawSample | CorruptObjectError:
+def _read(
+    ranges: Ranges, wanted: Wanted, space: Space, data: memoryview | None
+) -> RawSample | CorruptObjectError:
+    """Puts a sample behind those before; `data` is its bytes where they were read with others."""
     if wanted.start < 0:
         return _damaged(wanted, "no header stands there")
-    try:
-        found = cut(data, wanted)
-        if found is not None:
-            return found
-    except CorruptObjectError:
-        pass  # once more, by a request of its own
-    try:
-        return _read_alone(ranges, wanted)
-    except CorruptObjectError as error:
-        return error
-
-
-def _read_alone(ranges: Ranges, wanted: Wanted) -> RawSample:
-    """Reads a sample whose text and facts may be long."""
-    length = wanted.likely_end - wanted.start
+    length, tries = wanted.likely_end - wanted.start, 2
     while True:
-        data = ranges.read(wanted.shard, wanted.start, length)
-        found = cut(data, wanted)
-        if found is not None:
-            return found
-        if len(data) < length:
-            raise _damaged(wanted, "the tar ends there")
-        length *= 2
+        room = space.room(length)
+        there = _filled(ranges, wanted, room, data)
+        try:
+            found = cut(room[:there], wanted)
+            if found is not None:
+                return RawSample(space.take(found[0]), *found)
+            if there < length and data is None:
+                raise _damaged(wanted, "the tar ends there")
+            length *= 2 if data is None else 1  # its text and facts may be long
+        except CorruptObjectError as error:
+            tries -= 1
+            if not tries:
+                return error
+        data = None  # from here on by a request of its own
+
+
+def _filled(ranges: Ranges, wanted: Wanted, room: memoryview, data: memoryview | None) -> int:
+    if data is None:
+        return ranges.read_into(wanted.shard, wanted.start, room)
+    room[: len(data)] = data
+    return len(data)
 
 
 def _parsed(header: bytes, wanted: Wanted, place: int) -> Member:
@@ -154,7 +169,7 @@ def _parsed(header: bytes, wanted: Wanted, place: int) -> Member:
     return member
 
 
-def _check(header: bytes, data: Buffer, member: Member, wanted: Wanted) -> None:
+def _check(header: bytes, data: memoryview, member: Member, wanted: Wanted) -> None:
     stated = header[_NAME].rstrip(b"\0")
     if stated.startswith(_CHECKSUM) and stated != b"%s%08x" % (_CHECKSUM, zlib.crc32(data)):
         raise _damaged(wanted, f"{member.name} has other bytes by now")

@@ -25,6 +25,10 @@ class Ranges(Protocol):
         """Returns `length` bytes from `start`, fewer at the end; raises ObjectMissingError."""
         ...
 
+    def read_into(self, key: str, start: int, room: memoryview) -> int:
+        """Fills room with bytes from `start` and returns how many there are, fewer at the end."""
+        ...
+
     def close(self) -> None:
         """Lets go of what is open."""
         ...
@@ -39,6 +43,12 @@ class StoreRanges:
     def read(self, key: str, start: int, length: int) -> bytes:
         """Returns a range by one request."""
         return self._store.get_range(key, start, length)
+
+    def read_into(self, key: str, start: int, room: memoryview) -> int:
+        """Copies what one request brings."""
+        data = self._store.get_range(key, start, len(room))
+        room[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -58,6 +68,12 @@ class FolderRanges(Closing):
         file = self._file(key)
         with disk_errors("DIR"):
             return os.pread(file.number, length, start)
+
+    def read_into(self, key: str, start: int, room: memoryview) -> int:
+        """Reads by one system call, without memory of its own."""
+        file = self._file(key)
+        with disk_errors("DIR"):
+            return os.preadv(file.number, [room], start)
 
     def close(self) -> None:
         """Closes the files once their last reader is done."""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from pairmill_explorer.subsets.exports.layout import part_name
 from pairmill_explorer.subsets.exports.ranges import ranges_of
 from pairmill_explorer.subsets.exports.rows import columns_of
 from pairmill_explorer.subsets.exports.sink import HashingFile, write_parquet
+from pairmill_explorer.subsets.exports.spaces import Space, Spaces
 from pairmill_explorer.subsets.exports.writers import Target
 from pairmill_explorer.subsets.order import Places, in_order, shuffled
 from pairmill_explorer.subsets.segments import Flags
@@ -49,8 +50,15 @@ _NAMES: Final = {
 
 _READERS: Final = 8
 _BATCH: Final = 64
+_BATCH_BYTES: Final = 1 << 22
 
-Batch: TypeAlias = list[RawSample | CorruptObjectError]
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Samples that were read, and the space that they stand in, without gaps."""
+
+    samples: list[RawSample | CorruptObjectError]
+    space: Space
 
 
 @dataclass(slots=True)
@@ -61,6 +69,17 @@ class _Written:
     offsets: list[int] = field(default_factory=list)  # of the image in the tar
     names: list[str] = field(default_factory=list)  # of the image's member
     corrupt: list[str] = field(default_factory=list)
+    place: int = 0  # of the next sample in the part
+
+    def add(self, wanted: Wanted, sample: RawSample | CorruptObjectError, position: int) -> None:
+        """Notes the next sample; `position` is where its batch begins in the tar."""
+        if isinstance(sample, CorruptObjectError):
+            self.corrupt.append(wanted.key)
+        else:
+            self.positions.append(self.place)
+            self.offsets.append(position + sample.start + BLOCK)
+            self.names.append(f"{wanted.key}.{sample.extension}")
+        self.place += 1
 
 
 class WebDatasetWriter:
@@ -73,6 +92,7 @@ class WebDatasetWriter:
         self._target = target
         self._chosen = chosen
         self._ranges = ranges_of(target.source)
+        self._spaces = Spaces()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="export-reader")
 
     def places(self) -> Iterator[Places]:
@@ -103,33 +123,23 @@ class WebDatasetWriter:
         return self._target.sink.put(part_name(number, suffix), rows, write)
 
     def _write_tar(self, file: HashingFile, wanted: Sequence[Wanted], written: _Written) -> None:
-        place = 0
         for batch in self._batches(wanted):
             self._target.check()
-            samples = []
-            position = file.position
-            for sample in batch:
-                if isinstance(sample, CorruptObjectError):
-                    written.corrupt.append(wanted[place].key)
-                else:
-                    written.positions.append(place)
-                    written.offsets.append(position + BLOCK)
-                    written.names.append(f"{wanted[place].key}.{sample.extension}")
-                    samples.append(sample.data)
-                    position += len(sample.data)
-                place += 1
-            file.write(b"".join(samples))
-            self._target.advance(len(samples), position - file.position)
+            position, before = file.position, len(written.positions)
+            for sample in batch.samples:
+                written.add(wanted[written.place], sample, position)
+            file.write(batch.space.filled)
+            self._spaces.give_back(batch.space)
+            self._target.advance(len(written.positions) - before, file.position - position)
         end = file.position + 2 * BLOCK
         file.write(bytes(2 * BLOCK + -end % tarfile.RECORDSIZE))
 
-    def _batches(self, wanted: Sequence[Wanted]) -> Iterator[Batch]:
+    def _batches(self, wanted: Sequence[Wanted]) -> Iterator[_Batch]:
         """Yields samples in their order; so many batches are read ahead, so many are held."""
-        waiting: deque[Future[Batch]] = deque()
+        waiting: deque[Future[_Batch]] = deque()
         try:
-            for start in range(0, len(wanted), _BATCH):
-                some = wanted[start : start + _BATCH]
-                waiting.append(self._readers.submit(read_samples, self._ranges, some))
+            for some in _in_batches(wanted):
+                waiting.append(self._readers.submit(self._read, some))
                 if len(waiting) > _READERS:
                     yield waiting.popleft().result()
             while waiting:
@@ -137,6 +147,23 @@ class WebDatasetWriter:
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _read(self, wanted: Sequence[Wanted]) -> _Batch:
+        space = self._spaces.lend()
+        return _Batch(read_samples(self._ranges, wanted, space), space)
+
+
+def _in_batches(wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
+    """Yields runs of samples that are few and take little memory together; a large one stands alone."""
+    start, size = 0, 0
+    for place, one in enumerate(wanted):
+        length = one.likely_end - one.start
+        if place > start and (place - start == _BATCH or size + length > _BATCH_BYTES):
+            yield wanted[start:place]
+            start, size = place, 0
+        size += length
+    if start < len(wanted):
+        yield wanted[start:]
 
 
 def _wanted(rows: pa.Table) -> list[Wanted]:
