@@ -4,7 +4,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 40 characters: a StatefulSet adds up to 12 for its pods' labels, and names of pods have to be labels. */}}
+{{/* At most 40 characters: with the component's, a set's name has at most 52, for its pods bear it in a label with a hash. */}}
 {{- define "pairmill.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}

@@ -4,17 +4,16 @@
 {{- mustMergeOverwrite (dict "httpGet" (dict "path" .path "port" "admin")) .probe | toYaml -}}
 {{- end -}}
 
-{{/* Cores that a process would else count on the node. */}}
+{{/* Cores, as many as the pod is given; what is set for the service goes before. */}}
 {{- define "pairmill.pod.cores" -}}
-{{- $resources := .spec.resources -}}
-{{- if and .facts.cores (not (hasKey .spec.env .facts.cores)) -}}
 {{- $from := "" -}}
-{{- if dig "limits" "cpu" "" $resources -}}{{- $from = "limits.cpu" -}}
-{{- else if dig "requests" "cpu" "" $resources -}}{{- $from = "requests.cpu" -}}{{- end -}}
-{{- with $from }}
-- name: {{ $.facts.cores }}
+{{- if dig "limits" "cpu" "" .spec.resources -}}{{- $from = "limits.cpu" -}}
+{{- else if dig "requests" "cpu" "" .spec.resources -}}{{- $from = "requests.cpu" -}}{{- end -}}
+{{- range $name := .facts.cores -}}
+{{- if and $from (not (hasKey $.spec.env $name)) }}
+- name: {{ $name }}
   valueFrom:
-    resourceFieldRef: {containerName: {{ $.component }}, resource: {{ . }}, divisor: "1"}
+    resourceFieldRef: {containerName: {{ $.component }}, resource: {{ $from }}, divisor: "1"}
 {{- end }}
 {{- end -}}
 {{- end -}}

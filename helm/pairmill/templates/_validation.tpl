@@ -114,13 +114,24 @@ networkPolicy.gatewayTo: is not set; name the peers of gatewayTarget, or set net
 {{- end }}
 {{- end -}}
 
+{{/* Each secret that is named, with the keys that pods of this release read. */}}
 {{- define "pairmill.problems.secrets" -}}
 {{- $v := .Values -}}
+{{- $installed := include "pairmill.installed" . | fromYamlArray -}}
+{{- $auth := list -}}
+{{- $tls := list -}}
+{{- if or (has "gateway" $installed) (has "explorer" $installed) -}}
+{{- $auth = append $auth $v.auth.tokensKey -}}
+{{- $tls = list "tls.crt" "tls.key" -}}
+{{- end -}}
+{{- if has "explorer" $installed -}}{{- $auth = append $auth $v.auth.sessionKeyKey -}}{{- end -}}
+{{- $auth = append $auth $v.auth.stagesTokenKey -}}
+{{- if not $v.tls.systemCa -}}{{- $tls = append $tls $v.tls.caKey -}}{{- end -}}
 {{- $named := list
   (list "store.existingSecret" $v.store.existingSecret (list $v.store.credentialsKey))
   (list "store.caSecret" $v.store.caSecret (list $v.store.caKey))
-  (list "auth.existingSecret" $v.auth.existingSecret (list $v.auth.tokensKey $v.auth.stagesTokenKey $v.auth.sessionKeyKey))
-  (list "tls.existingSecret" $v.tls.existingSecret (ternary (list "tls.crt" "tls.key") (list "tls.crt" "tls.key" $v.tls.caKey) $v.tls.systemCa))
+  (list "auth.existingSecret" $v.auth.existingSecret $auth)
+  (list "tls.existingSecret" $v.tls.existingSecret $tls)
   (list "kafka.sasl.existingSecret" (ternary "" $v.kafka.sasl.existingSecret (eq $v.kafka.sasl.mechanism "none")) (list $v.kafka.sasl.passwordKey))
   (list "kafka.tls.caSecret" (ternary $v.kafka.tls.caSecret "" $v.kafka.tls.enabled) (list $v.kafka.tls.caKey))
   (list "kafka.tls.clientSecret" (ternary $v.kafka.tls.clientSecret "" $v.kafka.tls.enabled) (list "tls.crt" "tls.key"))

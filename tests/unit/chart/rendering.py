@@ -52,6 +52,18 @@ def golden_text(example: str) -> str:
     return done.stdout
 
 
+def notes(example: str, *sets: str) -> str:
+    """Returns what a person reads after an installation."""
+    command = [str(helm()), "install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--dry-run=client"]
+    for each in sets:
+        command += ["--set", each]
+    command += ["--values", str(_values_file(example))]
+    nowhere = {"KUBECONFIG": "/dev/null", "HOME": "/nonexistent", "PATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=nowhere)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.partition("\nNOTES:\n")[2]
+
+
 def refusal(example: str, *sets: str) -> str:
     """Returns the message with which values are refused."""
     done = _template(example, sets)

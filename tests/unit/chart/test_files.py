@@ -16,8 +16,8 @@ from pairmill_indexer.tasks import GROUP as INDEX_GROUP
 from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_standalone.docs.settings import SERVICES
 from tests.conftest import REPOSITORY
-from tests.unit.chart import values_pages, variables_file
-from tests.unit.chart.rendering import CHART, EXAMPLES, golden_text, helm, load_file
+from tests.unit.chart import topics_file, values_pages, variables_file
+from tests.unit.chart.rendering import CHART, EXAMPLES, golden_text, helm, load_file, of_kind, rendered
 from tests.unit.chart.write import GOLDEN
 from tests.unit.deploy.variables import variables_of
 
@@ -66,15 +66,16 @@ def test_stages_read_the_topic_and_join_the_group_that_the_code_says(component: 
 
 
 def test_topics_are_scaled_by_that_the_release_makes() -> None:
-    made = {topic.name for topic in read_declarations(None, CHART / "files" / "topics.toml").topics}
-    assert {facts["topic"] for facts in COMPONENTS.values() if "topic" in facts} <= made
+    assert {
+        facts["topic"] for facts in COMPONENTS.values() if "topic" in facts
+    } <= topics_file.topics().keys()
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_what_the_templates_know_of_a_service_is_so(component: str) -> None:
     facts, known = COMPONENTS[component], variables_of(component)
-    named = [facts["scratch"], *facts["stops"], *([facts["cores"]] if "cores" in facts else [])]
-    assert [name for name in named if name not in known] == []
+    named = [facts["scratch"], *facts["stops"], *facts.get("cores", ())]
+    assert [name for name in named if name.startswith("PAIRMILL_") and name not in known] == []
     assert facts.get("bus", False) == ("PAIRMILL_BUS_URL" in known)
     assert facts.get("asks", False) == ("PAIRMILL_GATEWAY_TARGET" in known)
     assert (facts["kind"] == "StatefulSet") == ("PAIRMILL_MEMBER" in known)
@@ -83,9 +84,21 @@ def test_what_the_templates_know_of_a_service_is_so(component: str) -> None:
 
 
 def test_topics_are_those_of_the_repository() -> None:
-    assert (CHART / "files" / "topics.toml").read_bytes() == (
-        REPOSITORY / "deploy" / "kafka" / "topics.toml"
-    ).read_bytes()
+    assert topics_file.PATH.read_text() == topics_file.topics_file(), REWRITE
+
+
+def test_topic_objects_are_as_the_command_would_make_the_topics() -> None:
+    declared = read_declarations(48)
+    made = of_kind(rendered("gpu"), "KafkaTopic")
+    assert {each["metadata"]["name"] for each in made} == {topic.name for topic in declared.topics}
+    for topic in declared.topics:
+        spec = next(each["spec"] for each in made if each["metadata"]["name"] == topic.name)
+        assert (spec["partitions"], spec["replicas"]) == (topic.partitions, 3)
+        assert {name: _as_kafka(value) for name, value in spec["config"].items()} == topic.settings_for(3)
+
+
+def _as_kafka(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_the_variables_of_services_are_those_of_the_code() -> None:

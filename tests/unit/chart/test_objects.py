@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -82,7 +83,7 @@ def test_names_are_unique_labels_and_everything_has_a_namespace(objects: tuple[O
     assert sorted(set(names)) == sorted(names)
     assert not {kind for kind, _, _ in names} & CLUSTER_SCOPED
     assert {
-        name for _, _, name in names if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?", name)
+        name for _, _, name in names if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
     } == set()
 
 
@@ -263,3 +264,16 @@ def test_the_job_for_topics_comes_before_the_services_but_for_a_kafka_of_the_rel
     assert own["metadata"]["name"].endswith(
         "-1"
     )  # a Job cannot be changed: the next revision has one of its own
+
+
+def test_dashboards_and_rules_are_shipped_as_they_are() -> None:
+    objects = rendered("production", "monitoring.runbookBaseUrl=docs/runbooks/")
+    boards = [each for each in of_kind(objects, "ConfigMap") if "-dashboard-" in each["metadata"]["name"]]
+    files = {path.name: path.read_text() for path in (CHART / "dashboards").glob("*.json")}
+    shipped = {name.removeprefix("pairmill-"): text for each in boards for name, text in each["data"].items()}
+    assert {name: json.loads(text) for name, text in shipped.items()} == {
+        name: json.loads(text) for name, text in files.items()
+    }
+    assert all(each["metadata"]["labels"]["grafana_dashboard"] == "1" for each in boards)
+    rules = only(objects, "PrometheusRule", "monitoring")
+    assert rules["spec"] == load_file(CHART / "files" / "rules.yaml")

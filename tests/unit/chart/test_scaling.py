@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from pairmill.units import STAGE_TOPICS
@@ -116,3 +119,43 @@ def test_a_pause_between_two_waves_moves_no_partitions() -> None:
     lags = [spread(40), spread(20), spread(2), spread(0), spread(0), spread(35), spread(40)]
     seen = [scaled.look(60 * minute, lag) for minute, lag in enumerate(lags)]
     assert seen == [24] * 7
+
+
+RECORDED: dict[str, list[list[int]]] = json.loads((Path(__file__).parent / "recorded_lags.json").read_text())[
+    "lags"
+]
+
+
+def _decisions(component: str) -> list[int]:
+    """Returns the members after each look at the recorded lag of a component's topic, beginning with one."""
+    objects = rendered("minimal", "componentDefaults.autoscaling.mode=keda", *_NOT_SCALED)
+    scaled = only(objects, "ScaledObject", component)
+    topic = scaled["spec"]["triggers"][0]["metadata"]["topic"]
+    decider = Autoscaler.of(scaled)
+    return [decider.look(15 * number, lags) for number, lags in enumerate(RECORDED[topic])]
+
+
+_NOT_SCALED = (
+    "components.gateway.autoscaling.mode=none",
+    "components.explorer.autoscaling.mode=none",
+    f"bundles.digest={'0' * 64}",
+)
+
+
+def test_of_recorded_lags_members_follow() -> None:
+    assert _decisions("crawler") == [1, 1, 2, 2, *[2] * 8]  # 2, then 4 WATs wait
+    assert _decisions("downloader") == [1] * 5 + [4] * 7  # 8 units wait
+    assert _decisions("inference") == [1] * 6 + [4] * 6  # 6 shards: 3 would do, 4 share 8 partitions evenly
+    assert _decisions("finaliser") == [1] * 12
+
+
+def test_of_recorded_lags_retry_rounds_ask_for_nobody() -> None:
+    rounds = [topic for topic in RECORDED if topic.startswith("download-retry-")]
+    waited = [
+        lags
+        for number, lags in enumerate(RECORDED["download-tasks"])
+        if not sum(lags) and any(sum(RECORDED[topic][number]) for topic in rounds)
+    ]
+    assert waited  # nothing to do, but units in a retry round
+    decider = autoscaler("downloader")
+    assert {decider.wanted(lags) for lags in waited} == {decider.least}

@@ -29,14 +29,14 @@ def _objects(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mappin
 
 def _all_objects() -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield from _objects(SCHEMA, "")
-    for name, definition in SCHEMA["$defs"].items():
+    for name, definition in SCHEMA["definitions"].items():
         if name not in FREE:
-            yield from _objects(definition, f"$defs.{name}")
+            yield from _objects(definition, f"definitions.{name}")
 
 
 def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     reference = schema.get("$ref", "")
-    return SCHEMA["$defs"][reference.rpartition("/")[2]] if reference else schema
+    return SCHEMA["definitions"][reference.rpartition("/")[2]] if reference else schema
 
 
 def _known(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:

@@ -103,17 +103,35 @@ def test_what_is_set_for_one_service_goes_over_what_is_set_for_all() -> None:
     assert environment(objects, "scorer")["PAIRMILL_LOG_LEVEL"] == "error"
 
 
-def test_cores_are_those_of_the_pod_and_not_those_of_its_node() -> None:
-    entries = {
-        entry["name"]: entry
-        for pod in pods(rendered("minimal"))
-        if component_of(pod.owner) in ("downloader", "indexer")
-        for entry in pod.spec["containers"][0]["env"]
+@pytest.mark.parametrize(
+    ("service", "names"),
+    [
+        ("downloader", {"PAIRMILL_DECODE_PROCESSES"}),
+        ("inference", {"PAIRMILL_MODEL_THREADS"}),
+        ("indexer", {"PAIRMILL_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}),
+        ("scorer", set()),
+    ],
+)
+def test_cores_are_those_of_the_pod_and_not_those_of_its_node(service: str, names: set[str]) -> None:
+    assert _by_cores(service) == dict.fromkeys(names, "requests.cpu")
+    limited = f"components.{service}.resources.limits.cpu=2"
+    assert _by_cores(service, limited) == dict.fromkeys(names, "limits.cpu")
+
+
+def _by_cores(service: str, *sets: str) -> dict[str, str]:
+    """Returns the variables of a service that take their value from its resources, and from which."""
+    pod = next(pod for pod in pods(rendered("minimal", *sets)) if component_of(pod.owner) == service)
+    sources = {each["name"]: each.get("valueFrom", {}) for each in pod.spec["containers"][0]["env"]}
+    return {
+        name: source["resourceFieldRef"]["resource"]
+        for name, source in sources.items()
+        if "resourceFieldRef" in source
     }
-    for name in ("PAIRMILL_DECODE_PROCESSES", "PAIRMILL_THREADS"):
-        assert entries[name]["valueFrom"]["resourceFieldRef"]["resource"] == "requests.cpu"
-    set_by_hand = rendered("minimal", "components.downloader.env.PAIRMILL_DECODE_PROCESSES=7")
-    assert environment(set_by_hand, "downloader")["PAIRMILL_DECODE_PROCESSES"] == "7"
+
+
+def test_a_number_of_cores_can_be_set_by_hand() -> None:
+    objects = rendered("minimal", "components.downloader.env.PAIRMILL_DECODE_PROCESSES=7")
+    assert environment(objects, "downloader")["PAIRMILL_DECODE_PROCESSES"] == "7"
 
 
 def _calls() -> list[tuple[list[str], dict[str, str]]]:

@@ -6,15 +6,16 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.unit.chart import values_pages, variables_file
+from tests.unit.chart import topics_file, values_pages, variables_file
 from tests.unit.chart.rendering import EXAMPLES, golden_text
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 
 
 def main() -> int:
-    """Writes the variables of each service, the table of values, and a rendering of each example."""
+    """Writes variables, topics, the table of values, and a rendering of each example."""
     variables_file.PATH.write_text(variables_file.variables_file())
+    topics_file.PATH.write_text(topics_file.topics_file())
     values_pages.README.write_text(values_pages.readme())
     GOLDEN.mkdir(exist_ok=True)
     for example in EXAMPLES:
