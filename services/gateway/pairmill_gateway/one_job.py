@@ -13,6 +13,7 @@ from pairmill.bus.factory import open_bus
 from pairmill.bus.port import TopicPartition
 from pairmill.clock import SystemClock
 from pairmill.config import read_config
+from pairmill.dataset.reader import Dataset
 from pairmill.errors import ConfigurationError
 from pairmill.service import end_with_parent, leave_reason
 from pairmill.stage.checkpoints import checkpoints_of
@@ -46,14 +47,7 @@ def drive_job(env: Mapping[str, str]) -> int:
         source = dataset_files(config.store_url, store)
         clock, registry, spec_ref = SystemClock(), CollectorRegistry(), spec_reference(config)
         checkpoints = checkpoints_of(config.kill_at)
-        finisher = DatasetFinisher(
-            bus,
-            store,
-            source,
-            config.scratch,
-            lambda dataset: render_report(collect_facts(dataset)),
-            checkpoints,
-        )
+        finisher = DatasetFinisher(bus, store, source, config.scratch, _report, checkpoints)
         show_scratch(registry, config.scratch)
         sink = GatewayMetrics(registry, StatusFile(config.status_file))
         retention = retention_of(config.bus_url, bus, TopicPartition(PROGRESS_TOPIC, 0), clock)
@@ -97,6 +91,10 @@ def drive_job(env: Mapping[str, str]) -> int:
         if code == GAVE_UP:
             leave_reason(config.reason_file, loop.gave_up)
         return code
+
+
+def _report(dataset: Dataset) -> str:
+    return render_report(collect_facts(dataset))
 
 
 def spec_reference(config: GatewayConfig) -> ObjectRef:
