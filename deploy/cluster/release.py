@@ -34,6 +34,11 @@ class Release:
         """Changes it and waits until all of it is ready again."""
         return self._apply("upgrade", chart, changes, seconds)
 
+    def rollback(self, revision: int, *, seconds: int = 900) -> str:
+        """Goes back to a revision and waits until all of it is ready again."""
+        waiting = ("--wait", "--timeout", f"{seconds}s")
+        return self._helm("rollback", self.name, str(revision), *waiting, seconds=seconds + 60)
+
     def uninstall(self) -> str:
         """Removes it and waits until its pods are gone."""
         return self._helm("uninstall", self.name, "--wait", "--timeout", "300s", seconds=400)
@@ -48,7 +53,7 @@ class Release:
         return self._helm("template", self.name, str(chart), *self._values(), *more, seconds=60)
 
     def _apply(self, verb: str, chart: Path, changes: Mapping[str, object], seconds: int) -> str:
-        changed = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
+        changed = [part for name, value in changes.items() for part in _change(name, value)]
         waiting = ("--wait", "--timeout", f"{seconds}s")
         return self._helm(
             verb, self.name, str(chart), *self._values(), *changed, *waiting, seconds=seconds + 60
@@ -61,3 +66,8 @@ class Release:
         where = ("--namespace", self.namespace.name)
         settings = self.namespace.settings
         return ask([settings.helm, *arguments, *where], settings, seconds=seconds).out
+
+
+def _change(name: str, value: object) -> tuple[str, str]:
+    """Returns the option that changes a value; a text stays one, even if it looks like a number."""
+    return "--set-string" if isinstance(value, str) else "--set", f"{name}={value}"

@@ -10,11 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.cluster.kubectl import ClusterError
 from deploy.cluster.release import Release
 from deploy.local.commands import python_module, run
+from deploy.local.errors import FetchError
 
 CANDIDATES: Final = 1000
 SEED: Final = 1
@@ -76,9 +79,10 @@ def job_id_of(log: str) -> str:
     return line.split(": ")[-2].split()[-1]
 
 
-def running_jobs(release: Release) -> list[str]:
-    """Returns the jobs that have begun and not ended, as the gateway's API lists them."""
-    space, state = release.namespace, frozenset({"complete", "incomplete", "cancelled", "admitted"})
+@contextmanager
+def called(release: Release) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+    """Gives what calls a verb of `pairmill job` on the release's gateway, from this machine."""
+    space = release.namespace
     with (
         space.forwarded(f"service/{release.fullname}-gateway", 7600) as port,
         tempfile.TemporaryDirectory() as folder,
@@ -87,8 +91,37 @@ def running_jobs(release: Release) -> list[str]:
         token.write_bytes(space.secret(f"{release.fullname}-demo-auth", "user.token"))
         authority.write_bytes(space.secret(f"{release.fullname}-demo-tls", "ca.crt"))
         reached = ("--target", f"localhost:{port}", "--token-file", token, "--ca-file", authority)
-        listed = run(python_module("pairmill_standalone", "job", "list", "--json", *reached))
-    return [job["job_id"] for job in json.loads(listed.splitlines()[-1]) if job["state"] not in state]
+
+        def call(*arguments: str) -> list[dict[str, Any]]:
+            said = run(python_module("pairmill_standalone", "job", *arguments, "--json", *reached))
+            found = json.loads(said.splitlines()[-1])
+            return found if isinstance(found, list) else [found]
+
+        yield call
+
+
+def running_jobs(release: Release, seconds: float = 120.0) -> list[str]:
+    """Returns the jobs that have begun and not ended, as the gateway says once it answers."""
+    done = frozenset({"complete", "incomplete", "cancelled", "admitted"})
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with called(release) as call:
+                return [job["job_id"] for job in call("list") if job["state"] not in done]
+        except (ClusterError, FetchError):
+            if time.monotonic() >= deadline:
+                raise
+
+
+def ended_at(release: Release, revision: int) -> datetime:
+    """Returns when the Job that follows the demo's job was done, by the cluster's clock."""
+    found = json.loads(release.namespace("get", "job", job_name(release, revision), "-o", "json"))
+    return datetime.fromisoformat(found["status"]["completionTime"])
+
+
+def made_at(pod: dict[str, Any]) -> datetime:
+    """Returns when a pod was made, by the cluster's clock."""
+    return datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
 
 
 def wait_until(what: str, condition: Callable[[], bool], seconds: float) -> float:
@@ -137,7 +170,9 @@ class Explorer:
     def refusal(self) -> int:
         """Returns the status of a call without a token."""
         try:
-            with urllib.request.urlopen(self._request("/api/v1/x", b"{}", ""), context=self._context):
+            with urllib.request.urlopen(
+                self._request("/api/v1/SearchService/ListDatasets", b"{}", ""), context=self._context
+            ):
                 return 200
         except urllib.error.HTTPError as error:
             return error.code
