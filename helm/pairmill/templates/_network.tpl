@@ -154,7 +154,7 @@
     {{- if and (eq $name "http") (include "pairmill.behindProxy" $.root) }}
     {{- toYaml $.root.Values.networkPolicy.proxyFrom | nindent 4 }}
     {{- else }}
-    {{- toYaml $.root.Values.networkPolicy.clientsFrom | nindent 4 }}
+    {{- toYaml (concat $.root.Values.networkPolicy.clientsFrom $.root.Values.networkPolicy.proxyFrom) | nindent 4 }}
     {{- end }}
     {{- include "pairmill.peer" (dict "root" $.root "component" "test") | nindent 4 }}
     {{- if $.root.Values.demo.enabled }}

@@ -145,6 +145,13 @@ def test_behind_a_proxy_it_alone_reaches_the_page() -> None:
     assert [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in others] == ["test"]
 
 
+def test_the_proxy_reaches_the_api_beside_those_who_call_it_themselves() -> None:
+    rules = only(rendered("production"), "NetworkPolicy", "gateway")["spec"]["ingress"]
+    api = next(rule for rule in rules if rule["ports"][0]["port"] == 7600)
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}} in api["from"]
+    assert {"podSelector": {}} in api["from"]
+
+
 def test_measures_are_read_by_those_who_are_named_alone() -> None:
     objects = rendered("minimal")
     for service in SERVICES:
