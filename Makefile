@@ -23,7 +23,7 @@ BASE ?=
 REGISTRY ?=
 TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
 BUILD_FLAGS ?=
-CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pairmill
+STANDINS ?= kafka s3
 SOURCES := libs services deploy tests hatch_build.py
 
 .PHONY: help setup proto demo test test-unit test-chart test-contract test-integration test-e2e test-stack test-faults \
@@ -125,16 +125,8 @@ images: ## Build the images of SERVICES, on BASE, named REGISTRY/pairmill-SERVIC
 	    -t $(if $(REGISTRY),$(REGISTRY)/)pairmill-$$service:$(TAG) . >/dev/null || exit 1; \
 	done
 
-images-standin: setup parts ## Build images of Kafka and of the S3 server out of their parts, where none can be pulled
-	@context=$$(mktemp -d) && trap 'rm -rf "$$context"' EXIT && \
-	for part in kafka s3; do \
-	  mkdir "$$context/$$part" && \
-	  folder=$$(ls -d $(CACHE)/$$([ $$part = kafka ] && echo kafka || echo versitygw)-* | tail -1) && \
-	  version=$${folder##*-} && cp -R "$$folder/." deploy/images/standin/$$part* "$$context/$$part/" && \
-	  echo "pairmill-$$part:$$version" && \
-	  docker build -q $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) -f deploy/images/standin/$$part.Dockerfile \
-	    -t pairmill-$$part:$$version "$$context/$$part" >/dev/null || exit 1; \
-	done
+images-standin: setup ## Build images of STANDINS (kafka s3 triton) out of their parts, where none can be pulled
+	$(BIN)/python -m deploy.cluster.standins $(STANDINS) $(if $(BASE),--base=$(BASE)) $(BUILD_FLAGS)
 
 test-cluster: setup ## The chart on the cluster of KUBECONFIG, with images that IMAGE_LOADER brings there
 	@test -z "$(IMAGE_LOADER)" || $(BIN)/python -m deploy.cluster
@@ -146,14 +138,16 @@ check: setup ## Lint, formats and types; changes nothing
 	$(BIN)/buf lint
 	$(BIN)/mypy
 	$(BIN)/python -m pairmill_standalone.docs --check
+	$(BIN)/python -m deploy.grafana --check
 
 fmt: setup ## Bring the code into shape
 	$(BIN)/ruff check --fix -q $(SOURCES) || true
 	$(BIN)/ruff format -q $(SOURCES)
 	$(BIN)/buf format -w
 
-docs: setup ## Write the generated pages of docs/
+docs: setup ## Write the generated pages of docs/, and the chart's dashboards and rules
 	$(BIN)/python -m pairmill_standalone.docs
+	$(BIN)/python -m deploy.grafana
 
 bench: setup ## Measure; figures go into docs/benchmarks.md
 	$(BIN)/python -m tests.bench --write
