@@ -6,7 +6,7 @@
 
 {{/* Takes root and component. Defaults of all with the component's own on top. */}}
 {{- define "pairmill.spec" -}}
-{{- mustMergeOverwrite (deepCopy .root.Values.componentDefaults) (deepCopy (get .root.Values.components .component)) | toYaml -}}
+{{- mustMergeOverwrite (deepCopy .root.Values.componentDefaults) (deepCopy (get .root.Values.components .component | default dict)) | toYaml -}}
 {{- end -}}
 
 {{/* Takes root and component. All that the templates of one component need. */}}
