@@ -248,7 +248,7 @@ _WORK: Final = Row(
             ],
             shows="Units that a gateway handed out once more within an hour: `failed` attempts, `lost` "
             "tasks, and "
-            "the how manieth time this was.",
+            "which repeat of that unit it was.",
             remedy="`lost` for the third time and more: tasks get lost on their way, or a process takes "
             "them and "
             "says nothing.",

@@ -94,7 +94,7 @@ class GatewayMetrics:
     def _show_repeats(self, registry: CollectorRegistry) -> None:
         self._repeats = Counter(
             "pairmill_units_handed_out_again",
-            "Units that were handed out once more, by why, and by the how manieth time this was.",
+            "Units that were handed out once more, by why, and which repeat of the unit this was.",
             ("cause", "times"),
             registry=registry,
         )
