@@ -9,6 +9,7 @@ from deploy.cluster.images import images_of, is_built, load_images
 from deploy.cluster.kubectl import ClusterError, Namespace
 from deploy.cluster.release import DEMO_VALUES, Release
 from deploy.cluster.settings import ClusterSettings
+from deploy.cluster.standins import STANDINS
 from deploy.local.errors import ComponentError
 
 
@@ -22,7 +23,8 @@ def main() -> int:
         missing = [image for image in images if not is_built(image)]
         if missing:
             raise ComponentError(f"not built yet: {', '.join(missing)}; make images images-standin")
-        load_images(settings, images, lambda text: print(text, file=sys.stderr))
+        others = [standin.image for standin in STANDINS if standin.image not in images]
+        load_images(settings, [*images, *filter(is_built, others)], lambda text: print(text, file=sys.stderr))
     except (ComponentError, ClusterError) as error:
         print(error, file=sys.stderr)
         return 2

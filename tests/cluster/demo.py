@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import ssl
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +18,12 @@ from typing import Any, Final
 
 from deploy.cluster.kubectl import ClusterError
 from deploy.cluster.release import Release
-from deploy.local.commands import python_module, run
+from deploy.local.commands import own_environment, python_module, run
 from deploy.local.errors import FetchError
 
 CANDIDATES: Final = 1000
 SEED: Final = 1
+STORE: Final = "s3://pairmill/datasets"
 AS_THE_TRUTH_SAYS: Final = "ended as the truth table says"
 SERVICES: Final = (
     "gateway", "crawler", "planner", "downloader", "inference", "scorer", "finaliser", "indexer", "explorer",
@@ -147,6 +150,23 @@ def store_env(release: Release) -> Iterator[dict[str, str]]:
             "PAIRMILL_S3__ENDPOINT": f"http://127.0.0.1:{port}",
             "PAIRMILL_S3__CREDENTIALS_FILE": str(keys),
         }
+
+
+def pairmill(*arguments: str, env: Mapping[str, str]) -> int:
+    """Runs the command of this machine and returns its exit code; what it said of a failure is shown."""
+    command = python_module("pairmill_standalone", *arguments)
+    done = subprocess.run(
+        command, env={**own_environment(), **env}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.stderr.write(f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}\n")
+    return done.returncode
+
+
+def diff_with(release: Release, embedded: Path, job_id: str) -> int:
+    """Compares a job's dataset with one in a folder of this machine; returns 0 where they are the same."""
+    with store_env(release) as env:
+        return pairmill("diff", str(embedded), f"{STORE}/{job_id}", env=env)
 
 
 class Explorer:

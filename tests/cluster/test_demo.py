@@ -5,7 +5,6 @@ The tests of this module are one story, told in order: each takes the release as
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 
 from deploy.cluster.release import DEMO_VALUES, Release
 from deploy.cluster.settings import ClusterSettings
-from deploy.local.commands import own_environment, python_module
 from deploy.local.train_files import differing_files, tars_in_bucket, tars_in_folder
 from tests.cluster.conftest import restricted
 from tests.cluster.demo import (
@@ -23,12 +21,15 @@ from tests.cluster.demo import (
     CANDIDATES,
     SEED,
     SERVICES,
+    STORE,
     Explorer,
+    diff_with,
     ended_at,
     is_ready,
     job_id_of,
     made_at,
     name_of,
+    pairmill,
     pods,
     restarts,
     running_jobs,
@@ -39,7 +40,6 @@ from tests.cluster.demo import (
 
 pytestmark = pytest.mark.timeout(3600)
 
-STORE: Final = "s3://pairmill/datasets"
 HOST_DELAY_SECONDS: Final = "2"  # of runs that are disturbed: a text, as rules are set
 FIRST: Final = {"demo.candidates": CANDIDATES, "demo.seed": SEED}
 QUERY: Final = "A drawing of two black circles to the left of a purple flower"
@@ -66,11 +66,12 @@ def test_the_job_ends_as_the_truth_says(release: Release) -> None:
 
 
 def test_the_dataset_is_that_of_one_machine(release: Release, embedded: Path) -> None:
-    dataset = f"{STORE}/{job_id_of(wait_for_job(release, 1))}"
+    job = job_id_of(wait_for_job(release, 1))
+    dataset = f"{STORE}/{job}"
     with store_env(release) as env:
-        assert _pairmill("audit", dataset, env=env) == 0
-        assert _pairmill("diff", str(embedded), dataset, env=env) == 0
+        assert pairmill("audit", dataset, env=env) == 0
         mine, theirs = tars_in_folder(embedded), tars_in_bucket(dataset, env)
+    assert diff_with(release, embedded, job) == 0
     assert mine
     assert differing_files(mine, theirs) == []
 
@@ -107,7 +108,7 @@ def test_a_pod_of_each_service_that_is_deleted_in_mid_run_changes_nothing(releas
     wait_until("all are ready again", lambda: all(map(is_ready, pods(release))), 300.0)
     _exchanged_before(ended_at(release, 2), release, before)
     with store_env(release) as env:
-        assert _pairmill("audit", f"{STORE}/{job}", env=env) == 0
+        assert pairmill("audit", f"{STORE}/{job}", env=env) == 0
 
 
 def test_an_upgrade_that_rolls_every_pod_in_mid_run_loses_nothing(release: Release) -> None:
@@ -122,7 +123,7 @@ def test_an_upgrade_that_rolls_every_pod_in_mid_run_loses_nothing(release: Relea
         uid for each in after.values() for uid in each
     } == set()
     with store_env(release) as env:
-        assert _pairmill("audit", f"{STORE}/{job}", env=env) == 0
+        assert pairmill("audit", f"{STORE}/{job}", env=env) == 0
 
 
 def test_a_change_of_one_service_leaves_the_others_alone(release: Release) -> None:
@@ -186,16 +187,3 @@ def _exchanged_before(end: datetime, release: Release, before: dict[str, set[str
         assert fresh, f"no pod of {service} was exchanged"
         assert min(map(made_at, fresh)) < end, f"{service}: the job had ended before it was disturbed"
     return _services(release)
-
-
-def _pairmill(*arguments: str, env: dict[str, str]) -> int:
-    done = subprocess.run(
-        python_module("pairmill_standalone", *arguments),
-        env={**own_environment(), **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        print(done.stdout[-4000:], done.stderr[-4000:])
-    return done.returncode

@@ -1,7 +1,7 @@
 # Apache Kafka out of the jars that `python -m deploy.local fetch` brings, for clusters that can pull no image: the
 # scripts that the demo of the chart calls stand where the official image has them.
 #   docker build -f deploy/images/standin/kafka.Dockerfile -t pairmill-kafka:4.3.1 CONTEXT
-# CONTEXT is the folder of Kafka in the cache, with this folder's kafka.sh in it (`make images-standin`).
+# CONTEXT is the folder of Kafka in the cache, with this folder's kafka.sh in it: `make images-standin` puts it together.
 
 ARG BASE=debian:12.12-slim
 FROM ${BASE}
