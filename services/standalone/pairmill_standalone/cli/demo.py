@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from pairmill_standalone.cli.exits import answer, complain, errors_as_exits, say, say_json
 from pairmill_standalone.cli.options import BundleOption, Json, StateDir, Workers, bundle_or_tiny
+
+if TYPE_CHECKING:
+    from pairmill_synthweb.truth.compare import Comparison
 
 SHOWN_DIFFERENCES: Final = 20
 
@@ -39,7 +42,6 @@ def demo(
     """
     from pairmill_models.bundle import load_bundle
     from pairmill_standalone.cli.run import execute, parse_workers, run_log, stop_unless_ended
-    from pairmill_standalone.cli.summary import print_summary
     from pairmill_standalone.demo import parse_listen, prepare_demo, run_demo, serve_demo
     from pairmill_standalone.run_options import RunOptions
     from pairmill_standalone.workspace import open_workspace
@@ -59,21 +61,27 @@ def demo(
         if end.comparison is None:
             stop_unless_ended(end.run, workspace, as_json=as_json)
             return
-        same = end.comparison.is_same
-        if as_json:
-            say_json(
-                {
-                    "state": end.run.state,
-                    "candidates": end.comparison.candidates,
-                    "as_the_truth_says": same,
-                    "differences": [str(found) for found in end.comparison.differences],
-                    "out": str(workspace.out),
-                }
-            )
-        else:
-            print_summary(workspace.out, as_json=False)
-            for found in end.comparison.differences[:SHOWN_DIFFERENCES]:
-                complain(str(found))
-            say(f"check    pairmill audit {workspace.out}")
-            say(end.comparison.summary())
-        answer(same)
+        _tell(end.run.state, end.comparison, workspace.out, as_json=as_json)
+
+
+def _tell(state: str, found: Comparison, out: Path, *, as_json: bool) -> None:
+    """Says how a demo ended, and exits 1 where anything did not end as the truth says."""
+    from pairmill_standalone.cli.summary import print_summary
+
+    if as_json:
+        say_json(
+            {
+                "state": state,
+                "candidates": found.candidates,
+                "as_the_truth_says": found.is_same,
+                "differences": [str(each) for each in found.differences],
+                "out": str(out),
+            }
+        )
+    else:
+        print_summary(out, as_json=False)
+        for each in found.differences[:SHOWN_DIFFERENCES]:
+            complain(str(each))
+        say(f"check    pairmill audit {out}")
+        say(found.summary())
+    answer(found.is_same)
