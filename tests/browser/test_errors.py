@@ -57,6 +57,18 @@ def test_a_slow_answer_does_not_overtake_a_later_one(visit: Visit, site: Site, g
     expect(page.locator(".card").first).to_contain_text("blue")
 
 
+def test_a_dataset_whose_older_index_serves_is_shown_and_says_what_is_wrong_h1(
+    visit: Visit, site: Site
+) -> None:
+    site.explorer.trouble = "index/segments/x/image.npy does not have the checksum it was written with"
+    page = visit("?q=red")
+    expect(page.locator(".card").first).to_contain_text("red")
+    page.get_by_role("button", name="About this dataset").click()
+    expect(page.get_by_role("dialog", name="drawings")).to_contain_text(
+        "image.npy does not have the checksum"
+    )
+
+
 def test_a_dataset_that_cannot_be_searched_says_why(visit: Visit, site: Site, guard: Guard) -> None:
     page = visit("?dataset=unknown")
     expect(page.get_by_text("There is no such dataset")).to_be_visible()

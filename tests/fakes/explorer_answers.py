@@ -47,6 +47,7 @@ class FakeExplorer:
     subsets: dict[str, subset.Subset] = field(default_factory=dict)
     exports: list[subset.Export] = field(default_factory=list)
     can_encode: bool = True
+    trouble: str = ""  # of a dataset whose index serves
 
     def answer(self, method: str, request: Any) -> Message:
         """Returns a call's response."""
@@ -64,6 +65,8 @@ class FakeExplorer:
                 dimensions=64,
                 max_unsafe_score=MAX_UNSAFE,
                 can_encode=self.can_encode,
+                index_version="1" * 32,
+                trouble=self.trouble,
                 indices=[
                     search.IndexInfo(bucket="en", modality=modality, vectors=160, kind="IVF64,SQ8")
                     for modality in (Modality.MODALITY_IMAGE, Modality.MODALITY_TEXT)

@@ -32,6 +32,7 @@ function facts(info) {
     ["Unsafe above", score(info.max_unsafe_score ?? 0)],
     ["Dataset version", version(info.dataset_version)],
     ["Index version", version(info.index_version)],
+    ...(info.trouble ? [["In trouble", info.trouble]] : []),
   ];
 }
 

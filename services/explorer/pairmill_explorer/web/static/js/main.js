@@ -67,7 +67,7 @@ function start(main, head, notices) {
     const full = resolved(state);
     header.show(state);
     const info = datasetInfo();
-    if (!info || info.trouble) {
+    if (!info || (info.trouble && !info.index_version)) {
       put(main, unavailable(info, full));
       return;
     }
