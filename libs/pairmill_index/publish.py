@@ -1,10 +1,11 @@
 """Publishing a version: its files first, then its manifest, `index/current.json` last.
 
 Until the last write the version before serves, whatever dies. A folder has a lock. On a bucket of a server
-that writes on conditions `current.json` is replaced only if it is the one that was looked at; of two who
-publish at once the later one is refused, and removes what it had stored. Without conditions there is a moment
-between the look and the replacement: of two who publish within it the later one wins, nothing names the
-other's version any more, and no sweep finds its files.
+that writes on conditions `current.json` is replaced only if it is the one that was looked at, and it is
+looked at once more afterwards: whoever lost is told, and removes what it had stored. What is left is a moment
+on servers that know no conditions, or look at them before they take in the bytes: there the later of two who
+publish within it may win after the other has looked; nothing names the other's version any more, and no sweep
+finds its files.
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ def publish(
 
     try:
         current = replace_current(store, replaced)
+        _check_stays(store, name)
     except LostPublicationError:
         _drop_manifest(store, name)
         raise
@@ -153,10 +155,24 @@ def replace_current(store: ObjectStore, made: Callable[[Current | None], Current
     return current
 
 
+def _check_stays(store: ObjectStore, name: str) -> None:
+    """Raises LostPublicationError where another process has overwritten what was just published.
+
+    A server that knows no conditions lets that happen, or one that looks at them before it takes in the bytes.
+    Who published upon this version names it as one before.
+    """
+    if folder_of(store) is None and name not in _known_versions(store):
+        raise LostPublicationError(f"{store}: another version was published over this one; try again")
+
+
+def _known_versions(store: ObjectStore) -> set[str]:
+    found = current_or_none(store)
+    return {found.version, *(past.version for past in found.past)} if found is not None else set()
+
+
 def _drop_manifest(store: ObjectStore, name: str) -> None:
     """Removes the manifest of a version that lost, unless another made the same one."""
-    found = current_or_none(store)
-    if found is not None and name not in {found.version, *(past.version for past in found.past)}:
+    if name not in _known_versions(store):
         store.delete(version_key(name))
 
 

@@ -18,7 +18,7 @@ from pairmill_index.build import build_index
 from pairmill_index.check import check_index
 from pairmill_index.compact import compact
 from pairmill_index.errors import LostPublicationError
-from pairmill_index.layout import version_key
+from pairmill_index.layout import CURRENT, version_key
 from pairmill_index.manifest import IndexVersion, Segment
 from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
@@ -151,6 +151,30 @@ def test_g8_who_publishes_in_the_same_moment_loses_and_leaves_nothing(
     assert check_index(plain, tmp_path / "open").findings == []
     do(store)
     assert current_of(plain).version != published.version()
+    assert check_index(plain, tmp_path / "open").findings == []
+
+
+class OverwrittenStore(BusyStore):
+    """A store without conditions, on which another replaces `current.json` right after it was written."""
+
+    def put(self, key: str, data: bytes) -> ObjectInfo:
+        info = super().put(key, data)
+        if key == CURRENT and not self.acted:
+            self.act()
+        return info
+
+
+@pytest.mark.parametrize("change", ["build", "add", "remove", "compact"])
+def test_g8_who_is_overwritten_is_told_and_leaves_nothing(
+    world: VectorDataset, tmp_path: Path, change: str
+) -> None:
+    do = changes(world, tmp_path)[change]
+    plain = DirectoryStore(world.folder)
+    before, current = {one.key for one in plain.list("index/")}, plain.get(CURRENT)
+    store = OverwrittenStore(world.folder, lambda: plain.put(CURRENT, current), at_stat="nothing")
+    with pytest.raises(LostPublicationError, match="over this one"):
+        do(store)
+    assert {one.key for one in plain.list("index/")} == before
     assert check_index(plain, tmp_path / "open").findings == []
 
 
