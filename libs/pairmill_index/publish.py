@@ -158,7 +158,7 @@ def replace_current(store: ObjectStore, made: Callable[[Current | None], Current
 def _check_stays(store: ObjectStore, name: str) -> None:
     """Raises LostPublicationError where another process has overwritten what was just published.
 
-    A server that knows no conditions lets that happen, or one that looks at them before it takes in the bytes.
+    A server that knows no conditions lets that happen, or one that looks at them before it takes in bytes.
     Who published upon this version names it as one before.
     """
     if folder_of(store) is None and name not in _known_versions(store):
