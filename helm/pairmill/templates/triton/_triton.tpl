@@ -23,7 +23,7 @@
     - bundle
     - triton
     - /bundles/{{ $name }}
-    - /models
+    - {{ include "pairmill.triton.repository" $ }}
     - --overwrite
     - --backend={{ $serving.backend }}
     - --instances={{ int $serving.instances }}
@@ -49,6 +49,11 @@
 {{- if not .Values.triton.modelRepository.existingClaim -}}true{{- end -}}
 {{- end -}}
 
+{{/* A repository that is written is put together beside where it is to stand, so it is no mount itself. */}}
+{{- define "pairmill.triton.repository" -}}
+{{- if include "pairmill.triton.ownModels" . -}}/models/repository{{- else -}}/models{{- end -}}
+{{- end -}}
+
 {{- define "pairmill.triton.container" -}}
 {{- $triton := .Values.triton -}}
 - name: triton
@@ -56,7 +61,7 @@
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   command: [tritonserver]
   args:
-    - --model-repository=/models
+    - --model-repository={{ include "pairmill.triton.repository" . }}
     - --disable-auto-complete-config
     - --exit-timeout-secs={{ int $triton.stopSeconds }}
     {{- with $triton.extraArgs }}
