@@ -47,6 +47,13 @@ class Release:
         """Runs its tests; returns what they said."""
         return self._helm("test", self.name, "--logs", "--timeout", "300s", seconds=400)
 
+    def check(self, changes: Mapping[str, object]) -> str:
+        """Asks the cluster whether it could be installed, and changes nothing."""
+        changed = [part for name, value in changes.items() for part in _change(name, value)]
+        return self._helm(
+            "install", self.name, str(CHART), *self._values(), *changed, "--dry-run=server", seconds=120
+        )
+
     def render(self, chart: Path = CHART, api_versions: Sequence[str] = ()) -> str:
         """Returns its objects as they would be applied, without asking the cluster."""
         more = [part for version in api_versions for part in ("--api-versions", version)]

@@ -40,7 +40,7 @@ from tests.cluster.demo import (
 
 pytestmark = pytest.mark.timeout(3600)
 
-HOST_DELAY_SECONDS: Final = "2"  # of runs that are disturbed: a text, as rules are set
+HOST_DELAY_SECONDS: Final = "1"  # of runs that are disturbed: a text, as rules are set
 FIRST: Final = {"demo.candidates": CANDIDATES, "demo.seed": SEED}
 QUERY: Final = "A drawing of two black circles to the left of a purple flower"
 
