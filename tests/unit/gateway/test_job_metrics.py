@@ -82,8 +82,8 @@ def test_units_handed_out_again_are_counted_by_cause_and_times() -> None:
         for times in TIMES:
             labels = {"cause": cause, "times": times}
             assert registry.get_sample_value("pairmill_units_handed_out_again_total", labels) == 0
-    for times in (1, 2, 3, 4, 9):
-        metrics.handed_out_again("lost", times)
+    for handed_out in (1, 2, 3, 4, 9):
+        metrics.handed_out_again("lost", handed_out)
     counted = [
         registry.get_sample_value("pairmill_units_handed_out_again_total", {"cause": "lost", "times": times})
         for times in TIMES
