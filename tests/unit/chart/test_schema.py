@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from pairmill_synthweb.plan import least_candidates
 from tests.unit.chart.rendering import CHART, load_file
 from tests.unit.chart.values_pages import documented
 
@@ -106,3 +107,8 @@ def test_every_value_says_what_it_is() -> None:
     }
     assert leaves
     assert unsaid == set()
+
+
+def test_a_web_of_the_demo_is_as_large_as_it_has_to_be() -> None:
+    candidates = SCHEMA["definitions"]["demo"]["properties"]["candidates"]
+    assert candidates["minimum"] == least_candidates()
