@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pairmill_synthweb.plan import least_candidates
+from pairmill_synthweb.kinds.table import least_candidates
 from tests.unit.chart.rendering import CHART, load_file
 from tests.unit.chart.values_pages import documented
 
