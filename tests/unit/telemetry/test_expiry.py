@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from pairmill.rpc.callers import Role
 from pairmill.rpc.config import RpcTls
 from pairmill.rpc.tokens import entry_lines, new_token
-from pairmill.telemetry.certificates import end_of, ends_of
+from pairmill.telemetry.certificates import ends_of
 from pairmill.telemetry.expiry import show_expiry
 from tests.fakes.clock import ManualClock
 
@@ -49,10 +49,16 @@ def test_the_end_of_a_certificate_is_read(end: datetime) -> None:
     assert ends_of(certificate(end)) == [end]
 
 
-@pytest.mark.parametrize("data", [b"", b"\x30\x03\x02\x01\x01", b"\x30\x84\xff\xff\xff\xff", b"\x30"])
-def test_what_is_no_certificate_is_said_to_be_none(data: bytes) -> None:
+@pytest.mark.parametrize(
+    "end", ["", "A", "AAAA", "MAMCAQE="], ids=["empty", "short", "zeros", "number"]
+)
+def test_what_is_no_certificate_is_said_to_be_none(end: str) -> None:
     with pytest.raises(ValueError):
-        end_of(data)
+        ends_of(f"-----BEGIN CERTIFICATE-----\n{end}\n-----END CERTIFICATE-----\n")
+
+
+def test_a_text_without_certificates_has_no_end() -> None:
+    assert ends_of("") == []
 
 
 def test_the_first_end_of_a_chain_and_the_last_of_several_authorities_count(tmp_path: Path) -> None:
