@@ -19,7 +19,7 @@ from pairmill_standalone.cli.download import download
 from pairmill_standalone.cli.exits import say
 from pairmill_standalone.cli.explore import explore
 from pairmill_standalone.cli.index import index_app
-from pairmill_standalone.cli.job_demo import job_app
+from pairmill_standalone.cli.job import job_app
 from pairmill_standalone.cli.run import run
 from pairmill_standalone.cli.serve import serve
 from pairmill_standalone.cli.stages import embed, extract, score

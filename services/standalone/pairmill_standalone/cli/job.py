@@ -15,6 +15,7 @@ from pairmill_protos.unit.v1.unit_pb2 import Stage
 from pairmill_standalone.cli.exits import Exit, answer, complain, errors_as_exits, say, say_json
 from pairmill_standalone.cli.job_client import JobClient
 from pairmill_standalone.cli.job_connection import with_client
+from pairmill_standalone.cli.job_demo import demo
 from pairmill_standalone.cli.job_facts import (
     funnel_facts,
     job_facts,
@@ -306,3 +307,6 @@ def _stage(name: str) -> Stage.ValueType:
     if name and name not in known:
         raise ConfigurationError(f"--stage: {name!r} is no stage; one of {', '.join(known)}")
     return known.get(name, Stage.STAGE_UNSPECIFIED)
+
+
+job_app.command()(demo)

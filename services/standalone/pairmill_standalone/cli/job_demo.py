@@ -11,7 +11,6 @@ from pairmill.errors import RetriableError
 from pairmill.jobspec.settings import parse_assignments
 from pairmill_protos.gateway.v1.job_service_pb2 import Job, JobState
 from pairmill_standalone.cli.exits import answer, complain, say, say_json
-from pairmill_standalone.cli.job import job_app
 from pairmill_standalone.cli.job_client import JobClient
 from pairmill_standalone.cli.job_connection import with_client
 from pairmill_standalone.cli.job_facts import state_name
@@ -20,13 +19,10 @@ from pairmill_standalone.cli.job_watch import follow
 from pairmill_standalone.cli.options import Json, Settings
 from pairmill_standalone.cli.places import opened_place
 
-__all__ = ["job_app"]
-
 SHOWN_DIFFERENCES: Final = 20
 _WITH_DATASET: Final = frozenset({JobState.JOB_STATE_COMPLETE, JobState.JOB_STATE_INCOMPLETE})
 
 
-@job_app.command()
 @with_client
 def demo(
     client: JobClient,
