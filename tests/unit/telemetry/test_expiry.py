@@ -49,9 +49,7 @@ def test_the_end_of_a_certificate_is_read(end: datetime) -> None:
     assert ends_of(certificate(end)) == [end]
 
 
-@pytest.mark.parametrize(
-    "end", ["", "A", "AAAA", "MAMCAQE="], ids=["empty", "short", "zeros", "number"]
-)
+@pytest.mark.parametrize("end", ["", "A", "AAAA", "MAMCAQE="], ids=["empty", "short", "zeros", "number"])
 def test_what_is_no_certificate_is_said_to_be_none(end: str) -> None:
     with pytest.raises(ValueError):
         ends_of(f"-----BEGIN CERTIFICATE-----\n{end}\n-----END CERTIFICATE-----\n")
