@@ -34,8 +34,7 @@ def units_by_result(service: str) -> Panel:
         shows="Units that left the worker threads, a second, by how: `retried` waits for its environment, "
         "`cut_off` lost its partition or was stopped, `unwanted` was closed already.",
         remedy="`failed` above zero: the log of that service has `unit_failed` with the traceback. "
-        "`unwanted` in "
-        "numbers: tasks are delivered again; see Reliability.",
+        "`unwanted` in numbers: tasks are delivered again; see Reliability.",
         runbook="units-fail",
         unit="reqps",
         stacked=True,

@@ -58,8 +58,7 @@ _NOW: Final = Row(
             title="Children that died",
             queries=[Query(increase("pairmill_child_deaths_total"))],
             shows="Child processes that read WATs and died or were ended at work, in the time shown. Each "
-            "cost "
-            "a record its place, and no more.",
+            "cost a record its place, and no more.",
             remedy="Now and then is hostile input at work. Many: the children's memory limit is too small.",
             runbook="units-fail",
             unit="none",
@@ -113,8 +112,7 @@ _LOAD: Final = Row(
                 )
             ],
             shows="CPU of each crawler with its children, in cores. A crawler works on as many WATs at once "
-            "as "
-            "it has units in flight.",
+            "as it has units in flight.",
             remedy="Below one per unit in flight: it waits for the source or the store.",
             runbook="no-progress",
             unit="cores",

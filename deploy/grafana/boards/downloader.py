@@ -28,8 +28,7 @@ _NOW: Final = Row(
                 )
             ],
             shows="Share of the attempts at URLs that ended with a whole body, over five minutes. Of links "
-            "that "
-            "are some years old two thirds are usual.",
+            "that are some years old two thirds are usual.",
             remedy="Below a half: the classes below say whether it is our network, the hosts, or consent.",
             runbook="fetches-fail",
             unit="percentunit",
@@ -62,11 +61,9 @@ _NOW: Final = Row(
                 Query(share(rate(_FETCHES, window=UNITS, where=_CONSENT), rate(_FETCHES, window=UNITS))),
             ],
             shows="Share of the attempts that robots.txt, a header, TDMRep or AIPREF forbade. Nothing of "
-            "those "
-            "images was kept.",
+            "those images was kept.",
             remedy="A fifth and more: the user agent may have come onto lists; what it says of whom to ask "
-            "is in "
-            "the job's `download.user_agent_token`.",
+            "is in the job's `download.user_agent_token`.",
             runbook="fetches-fail",
             unit="percentunit",
             decimals=1,
@@ -92,8 +89,7 @@ _ENDINGS: Final = Row(
                 for name, reasons in CLASSES.items()
             ],
             shows="Share of the attempts, over five minutes, that failed on the network, by the host's "
-            "answer, "
-            "for consent, or because the address is refused.",
+            "answer, for consent, or because the address is refused.",
             remedy="network: our line or resolver more likely than most hosts at once. host: we may be "
             "unwelcome, look for 403 and 429. refused: the links, or somebody tries to reach inwards.",
             runbook="fetches-fail",
@@ -106,8 +102,7 @@ _ENDINGS: Final = Row(
             kind="bargauge",
             queries=[Query(f"topk(20, {increase(_FETCHES, ['reason'], where=_FAILED)})", "{{reason}}")],
             shows="Attempts that did not bring a body in the time shown, the twenty most frequent reasons. "
-            "What "
-            "may heal is tried again in the retry rounds.",
+            "What may heal is tried again in the retry rounds.",
             remedy="docs/reasons.md says what each means and what can be done about it.",
             runbook="fetches-fail",
             width=12,
@@ -119,8 +114,8 @@ _ENDINGS: Final = Row(
                 Query(f"topk(10, {rate(_IMAGES, ['reason'], where=_FAILED)} > 0)", "{{reason}}"),
             ],
             shows="Bodies that were examined, a second: stored, or what is wrong with them.",
-            remedy="`decode_error`, `decoder_crash` or `timeout_decode` in numbers: decoders have too little "
-            "memory or time; see their settings.",
+            remedy="`decode_error`, `decoder_crash` or `timeout_decode` in numbers: decoders have too "
+            "little memory or time; see their settings.",
             runbook="units-fail",
             unit="rowsps",
             width=12,
@@ -151,8 +146,7 @@ _HOSTS: Final = Row(
             ],
             shows="Registrable domains that units at work have URLs of, and attempts that are under way now.",
             remedy="Few domains: the rest of the units hangs on a few slow hosts, whose rate is the limit. "
-            "That "
-            "is politeness, and ends with the unit's deadline.",
+            "That is politeness, and ends with the unit's deadline.",
             runbook="no-progress",
             unit="none",
         ),
@@ -187,16 +181,15 @@ _HOSTS: Final = Row(
             ],
             shows="Decoding, checks, resizing and encoding, the wait for a free decoder included.",
             remedy="It rises while images per second do not: decoders are the limit; give the downloader "
-            "more "
-            "cores and `PAIRMILL_DECODE_PROCESSES`.",
+            "more cores and `PAIRMILL_DECODE_PROCESSES`.",
             runbook="no-progress",
             unit="s",
         ),
         Panel(
             title="Handed on to retry rounds",
             queries=[Query(rate("pairmill_records_processed_total", window=UNITS, where=_HANDED_ON))],
-            shows="Rows a second that failed for a reason that may heal, or waited too long for their host's "
-            "turn, and go on in a later round.",
+            shows="Rows a second that failed for a reason that may heal, or waited too long for their "
+            "host's turn, and go on in a later round.",
             remedy="Most rows: hosts or our network are in trouble; then see failures by class.",
             runbook="fetches-fail",
             unit="rowsps",

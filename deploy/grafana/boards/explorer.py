@@ -31,8 +31,7 @@ _NOW: Final = Row(
             title="Requests that fail",
             queries=[Query(share(rate(_HTTP, window=UNITS, where=_ERRORS), rate(_HTTP, window=UNITS)))],
             shows="Share of the HTTP requests, over five minutes, that ended with 5xx: 503 where it is busy "
-            "or a "
-            "dataset does not serve, 504 too slow.",
+            "or a dataset does not serve, 504 too slow.",
             remedy="The log of the explorer has each with its cause.",
             runbook="api-errors",
             unit="percentunit",
@@ -137,8 +136,7 @@ _ANSWERS: Final = Row(
                 Query(rate("pairmill_knn_step_seconds_sum", ["step"], window=UNITS), "{{step}}"),
             ],
             shows="Seconds a second that searches in clip-retrieval's protocol spend on encoding, filters, "
-            "search "
-            "and rows.",
+            "search and rows.",
             remedy="The largest step is what to give more of: cores for `encode` and `search`, memory for "
             "`rows`.",
             runbook="api-errors",

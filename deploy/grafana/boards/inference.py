@@ -27,8 +27,7 @@ _NOW: Final = Row(
             title="Rows embedded",
             queries=[Query(rate("pairmill_inference_rows_total", ["model"]), "{{model}}")],
             shows="Rows a second that the towers of the model answered for. As many images as texts in the "
-            "long "
-            "run.",
+            "long run.",
             remedy="0 with lag: see requests by result, and `/readyz` of inference.",
             runbook="outage",
             unit="rowsps",
@@ -69,8 +68,7 @@ _TRITON: Final = Row(
             ],
             shows="Requests of inference to Triton, a second. `busy`, `away` and `slow` are tried again.",
             remedy="`busy`: its queue is full, fewer inference processes or more instances. `away`, `slow`: "
-            "the "
-            "server. `refused`, `wrong`: the model is not that of the bundle.",
+            "the server. `refused`, `wrong`: the model is not that of the bundle.",
             runbook="triton-queue",
             unit="reqps",
         ),
@@ -187,8 +185,7 @@ _GPU: Final = Row(
             ],
             shows="Share of the time that a GPU had something to compute.",
             remedy="Low with lag: it is not fed; more inference processes, or larger batches. No data: "
-            "Triton "
-            "sees no GPU.",
+            "Triton sees no GPU.",
             runbook="triton-queue",
             unit="percentunit",
             highest=1,

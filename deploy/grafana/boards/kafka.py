@@ -21,8 +21,7 @@ _LAGS: Final = Row(
             queries=[Query(summed(picked(_LAG, _WORKS), ["topic"]), "{{topic}}")],
             shows="Tasks after the committed offset, by topic: those that wait and those at work.",
             remedy="One grows while the next stays empty: the stage that reads it is the slowest. All grow: "
-            "a "
-            "shared part is slow; see the store and the publishing below.",
+            "a shared part is slow; see the store and the publishing below.",
             runbook="no-progress",
             unit="none",
             width=12,
@@ -31,8 +30,7 @@ _LAGS: Final = Row(
             title="Lag of the retry rounds",
             queries=[Query(summed(picked(_LAG, _RETRIES), ["topic"]), "{{topic}}")],
             shows="Tasks that wait for their time, a minute to an hour, before failed URLs are tried again. "
-            "This "
-            "is no work, and no reason for more processes.",
+            "This is no work, and no reason for more processes.",
             remedy="More than the downloader hands on in an hour: downloaders are too few for both.",
             runbook="no-progress",
             unit="none",
@@ -48,8 +46,7 @@ _LAGS: Final = Row(
             ],
             shows="For how long a partition with lag has committed nothing; the ten longest.",
             remedy="One alone, while others of its topic move: its owner hangs on one unit, or is stuck. An "
-            "hour: "
-            "start its owner again; that is always safe.",
+            "hour: start its owner again; that is always safe.",
             runbook="stuck-partition",
             unit="s",
             steps=[Step(1800, "orange"), Step(3600, "red")],
@@ -61,11 +58,9 @@ _LAGS: Final = Row(
                 Query(f"count by (service, member) ({picked(_LAG)})", "{{service}} {{member}}"),
             ],
             shows="How many partitions each process reads. Those of download topics with the same number "
-            "lie with "
-            "the same process.",
+            "lie with the same process.",
             remedy="The sum of a service falls: partitions that nobody reads wait. Very uneven: a member "
-            "joined "
-            "under a new name instead of its old one.",
+            "joined under a new name instead of its old one.",
             runbook="stuck-partition",
             unit="none",
             width=12,
@@ -164,8 +159,7 @@ _PUBLISHING: Final = Row(
                 )
             ],
             shows="Share of the deliveries whose unit was closed already, over five minutes: harmless, and "
-            "work "
-            "of the bus for nothing.",
+            "work of the bus for nothing.",
             remedy="Most of them for long: offsets were set back, or members come and go; see restarts in "
             "Reliability.",
             runbook="queue-tampered",

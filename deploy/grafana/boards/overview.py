@@ -64,8 +64,8 @@ _NOW: Final = Row(
             title="Alerts that fire",
             queries=[
                 Query(
-                    'count(ALERTS{alertname=~"Pairmill.+", alertstate="firing", namespace=~"$namespace"})'
-                    " or vector(0)"
+                    'count(ALERTS{alertname=~"Pairmill.+", alertstate="firing", '
+                    'namespace=~"$namespace"}) or vector(0)'
                 )
             ],
             shows="Alerts of Pairmill's rules that fire now; red marks in all graphs say since when.",
@@ -94,8 +94,7 @@ _NOW: Final = Row(
                 )
             ],
             shows="Share of the scored pairs that met the thresholds, over an hour. By the job's profile a "
-            "few "
-            "to forty percent are usual.",
+            "few to forty percent are usual.",
             remedy="Near 0: thresholds of another model, or embeddings that mean nothing; look at the "
             "distributions in Scorer. Near 1: a profile that keeps everything.",
             runbook="keep-rate",
@@ -119,8 +118,8 @@ _NOW: Final = Row(
             queries=[Query(f"1e6 * {_COST} / ({rate(_RECORDS, window=_HOUR, where=_KEPT)} > 0)")],
             shows="CPU of all processes with their children over the last hour, and Triton's GPUs, at the "
             "prices at the top of the page. Idle cores, storage and traffic are left out.",
-            remedy="It rises: the keep rate has fallen, or processes work in vain; compare the cores of each "
-            "service with its records.",
+            remedy="It rises: the keep rate has fallen, or processes work in vain; compare the cores of "
+            "each service with its records.",
             decimals=2,
         ),
     ),
@@ -184,8 +183,8 @@ _THROUGHPUT: Final = Row(
                 Query(rate("pairmill_store_bytes_total", ["operation"]), "store {{operation}}"),
             ],
             shows="Bytes on the wire: archive files, images, and what is written to and read from the store.",
-            remedy="Flat at the capacity of a line: that line is the limit. The store reads far more than it "
-            "writes: units are repeated; see Reliability.",
+            remedy="Flat at the capacity of a line: that line is the limit. The store reads far more than "
+            "it writes: units are repeated; see Reliability.",
             runbook="outage",
             unit="Bps",
         ),

@@ -73,8 +73,7 @@ _NOW: Final = Row(
             title="First certificate ends in",
             queries=[Query(_ends_in("pairmill_certificate_expiry_timestamp_seconds"))],
             shows="Time until the first certificate ends of those that processes present or trust; infinite "
-            "where "
-            "there are none.",
+            "where there are none.",
             remedy="Put a new file in its place: it is read again without a restart.",
             runbook="certificate-expires",
             unit="s",
@@ -198,8 +197,7 @@ _PROCESSES: Final = Row(
                 ),
             ],
             shows="How often a service stopped taking work within an hour, for a part that was away or "
-            "because its "
-            "self-test failed.",
+            "because its self-test failed.",
             remedy="`breaker`: a bad release or bundle. `dependency` now and then is weather.",
             runbook="breaker-open",
             unit="none",
@@ -235,8 +233,7 @@ _WORK: Final = Row(
             ],
             shows="Units a second that failed, wait for their environment, were cut off or are no tasks.",
             remedy="`retried` for long: a part is away. `cut_off`: members come and go. `failed`, `poison`: "
-            "see "
-            "the log.",
+            "see the log.",
             runbook="units-fail",
             unit="reqps",
             stacked=True,
@@ -247,11 +244,9 @@ _WORK: Final = Row(
                 Query(increase(_REPEATS, ["cause", "times"], window=_HOUR), "{{cause}}, time {{times}}")
             ],
             shows="Units that a gateway handed out once more within an hour: `failed` attempts, `lost` "
-            "tasks, and "
-            "which repeat of that unit it was.",
+            "tasks, and which repeat of that unit it was.",
             remedy="`lost` for the third time and more: tasks get lost on their way, or a process takes "
-            "them and "
-            "says nothing.",
+            "them and says nothing.",
             runbook="handed-out-again",
             unit="none",
             stacked=True,

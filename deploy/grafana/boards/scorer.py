@@ -60,8 +60,7 @@ _NOW: Final = Row(
             shows="The same by language: English, any other, and undetermined, each with a threshold of its "
             "own.",
             remedy="`multi` far below `en`: a bundle without a tower for other languages; name one that has "
-            "it, "
-            "or lower `score.min_similarity.*`.",
+            "it, or lower `score.min_similarity.*`.",
             runbook="keep-rate",
             unit="percentunit",
             decimals=1,
@@ -114,8 +113,7 @@ _SCORES: Final = Row(
             "pairmill_similarity_score",
             "Cosine of image and text.",
             "It sinks for all shares at once: another model, images turned or texts cut; run `pairmill "
-            "bundle "
-            "check`. Compare the threshold of the job with the upper shares.",
+            "bundle check`. Compare the threshold of the job with the upper shares.",
         ),
         Panel(
             title="Similarity over time",
@@ -147,8 +145,7 @@ _SCORES: Final = Row(
             "pairmill_watermark_score",
             "How likely the image carries a watermark.",
             "It rises: sources changed to stock photos; raise or lower `score.max_watermark_score` by what "
-            "you "
-            "want.",
+            "you want.",
         ),
         _distribution(
             "Toxicity",
