@@ -65,7 +65,7 @@ _NOW: Final = Row(
             queries=[Query(f"sum({picked('pairmill_dataset_in_trouble')}) or vector(0)")],
             shows="Datasets whose newest version, or its index, does not serve. The version before does.",
             remedy="`/readyz` and the log name dataset and error.",
-            runbook="index-refused",
+            runbook="dataset-in-trouble",
             unit="none",
             steps=[Step(1, "red")],
         ),

@@ -15,6 +15,7 @@ from tests.conftest import REPOSITORY
 from tests.fakes.dashboards import FOLDER, GPU_ONLY, Shown, all_dashboards, all_shown, panels_of
 from tests.fakes.foreign_series import FOREIGN, SCRAPE_LABELS
 from tests.fakes.label_values import is_possible
+from tests.fakes.prometheus_rules import all_alerts
 from tests.fakes.promql import groupings_in, names_in, selections_in
 
 DASHBOARDS: Final = all_dashboards()
@@ -99,6 +100,12 @@ def test_a_panel_says_what_it_shows_and_what_to_do(found: tuple[str, dict[str, A
     for link in panel["links"]:
         page = link["url"].removeprefix("docs/runbooks/")
         assert (RUNBOOKS / page).is_file(), page
+
+
+def test_every_page_of_an_alert_is_the_link_of_a_panel() -> None:
+    linked = {link["url"] for _, panel in PANELS for link in panel["links"]}
+    shared = {"docs/runbooks/not-live.md"}  # what is not live stands in the panel of what is not ready
+    assert {alert.runbook for alert in all_alerts()} - linked == shared
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
