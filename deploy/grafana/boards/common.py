@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deploy.grafana.panels import Panel, Query
-from deploy.grafana.promql import UNITS, picked, quantile, rate, summed
+from deploy.grafana.promql import LIVE, UNITS, picked, quantile, rate, summed
+
+
+def middle_and_slow(
+    histogram: str, by: Sequence[str] = (), *, window: str = LIVE, where: str = ""
+) -> list[Query]:
+    """Returns what half of the observations took at most, and what 95 % of them did."""
+    of = "".join(f"{{{{{label}}}}}, " for label in by)
+    return [
+        Query(quantile(0.5, histogram, by, window=window, where=where), f"{of}half of them"),
+        Query(quantile(0.95, histogram, by, window=window, where=where), f"{of}95 %"),
+    ]
 
 
 def unit_times(service: str, what: str, if_slow: str) -> Panel:
@@ -12,10 +25,7 @@ def unit_times(service: str, what: str, if_slow: str) -> Panel:
     seconds = "pairmill_unit_processing_seconds"
     return Panel(
         title="Time of a unit",
-        queries=[
-            Query(quantile(0.5, seconds, window=UNITS, where=where), "half of them"),
-            Query(quantile(0.95, seconds, window=UNITS, where=where), "95 %"),
-        ],
+        queries=middle_and_slow(seconds, window=UNITS, where=where),
         shows=f"{what} at most this time, by the units that ended in the last five minutes.",
         remedy=f"It grows: {if_slow}. `pairmill job audit JOB --open` shows those that have been open long.",
         runbook="no-progress",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.boards.common import lag_of, unit_times, units_by_result
+from deploy.grafana.boards.common import lag_of, middle_and_slow, unit_times, units_by_result
 from deploy.grafana.failures import CLASSES
 from deploy.grafana.panels import Dashboard, Panel, Query, Row, Step, stat
-from deploy.grafana.promql import UNITS, increase, picked, quantile, rate, share, summed
+from deploy.grafana.promql import UNITS, increase, picked, rate, share, summed
 
 _FETCHES: Final = "pairmill_fetches_total"
 _IMAGES: Final = "pairmill_images_examined_total"
@@ -152,10 +152,7 @@ _HOSTS: Final = Row(
         ),
         Panel(
             title="Wait for a host's turn",
-            queries=[
-                Query(quantile(0.5, "pairmill_host_wait_seconds"), "half of them"),
-                Query(quantile(0.95, "pairmill_host_wait_seconds"), "95 %"),
-            ],
+            queries=middle_and_slow("pairmill_host_wait_seconds"),
             shows="How long a free connection waited until its host could be asked again.",
             remedy="Seconds: many URLs of few hosts. Units hold more hosts if waves are larger; a shorter "
             "`download.host_delay_seconds` is less polite.",
@@ -164,10 +161,7 @@ _HOSTS: Final = Row(
         ),
         Panel(
             title="Time of a fetch",
-            queries=[
-                Query(quantile(0.5, "pairmill_fetch_duration_seconds"), "half of them"),
-                Query(quantile(0.95, "pairmill_fetch_duration_seconds"), "95 %"),
-            ],
+            queries=middle_and_slow("pairmill_fetch_duration_seconds"),
             shows="From a host's turn to the end of the attempt, redirects and robots.txt included.",
             remedy="Both rise: our line or resolver is full. Only the upper one: slow hosts, which time out.",
             runbook="fetches-fail",
@@ -175,10 +169,7 @@ _HOSTS: Final = Row(
         ),
         Panel(
             title="Time to examine an image",
-            queries=[
-                Query(quantile(0.5, "pairmill_examine_duration_seconds"), "half of them"),
-                Query(quantile(0.95, "pairmill_examine_duration_seconds"), "95 %"),
-            ],
+            queries=middle_and_slow("pairmill_examine_duration_seconds"),
             shows="Decoding, checks, resizing and encoding, the wait for a free decoder included.",
             remedy="It rises while images per second do not: decoders are the limit; give the downloader "
             "more cores and `PAIRMILL_DECODE_PROCESSES`.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from deploy.grafana.boards.common import middle_and_slow
 from deploy.grafana.panels import Dashboard, Panel, Query, Row, Step, stat
 from deploy.grafana.promql import UNITS, highest, picked, quantile, rate, share, summed
 
@@ -121,10 +122,7 @@ _ANSWERS: Final = Row(
         ),
         Panel(
             title="Time of calls over gRPC",
-            queries=[
-                Query(quantile(0.5, _RPC_SECONDS, window=UNITS, where=_EXPLORER), "half of them"),
-                Query(quantile(0.95, _RPC_SECONDS, window=UNITS, where=_EXPLORER), "95 %"),
-            ],
+            queries=middle_and_slow(_RPC_SECONDS, window=UNITS, where=_EXPLORER),
             shows="How long calls of the explorer's gRPC API took at most, exports' streams included.",
             remedy="It rises with the calls at work: more replicas.",
             runbook="api-errors",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.boards.common import lag_of, unit_times, units_by_result
+from deploy.grafana.boards.common import lag_of, middle_and_slow, unit_times, units_by_result
 from deploy.grafana.panels import Dashboard, Panel, Query, Row, Step
-from deploy.grafana.promql import TRITON_SCOPE, UNITS, mean, picked, quantile, rate, share, summed
+from deploy.grafana.promql import TRITON_SCOPE, UNITS, mean, picked, rate, share, summed
 
 _INFERENCE: Final = 'service="inference"'
 _FAILED: Final = 'result!="answered"'
@@ -44,12 +44,7 @@ _NOW: Final = Row(
         ),
         Panel(
             title="Time of a block",
-            queries=[
-                Query(
-                    quantile(0.5, "pairmill_inference_duration_seconds", ["model"]), "{{model}}, half of them"
-                ),
-                Query(quantile(0.95, "pairmill_inference_duration_seconds", ["model"]), "{{model}}, 95 %"),
-            ],
+            queries=middle_and_slow("pairmill_inference_duration_seconds", ["model"]),
             shows="How long a tower took for a block of rows, as inference sees it: Triton's queue included.",
             remedy="It grows with more inference processes: the model server is the limit.",
             runbook="triton-queue",
@@ -91,10 +86,7 @@ _TRITON: Final = Row(
         ),
         Panel(
             title="Time of a request",
-            queries=[
-                Query(quantile(0.5, "pairmill_triton_request_seconds", ["model"]), "{{model}}, half of them"),
-                Query(quantile(0.95, "pairmill_triton_request_seconds", ["model"]), "{{model}}, 95 %"),
-            ],
+            queries=middle_and_slow("pairmill_triton_request_seconds", ["model"]),
             shows="From sending a request to its answer, the wait in Triton's queue included.",
             remedy="Near `PAIRMILL_TRITON__REQUEST_TIMEOUT_SECONDS`: soon requests end as `slow`; see the "
             "queue.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from deploy.grafana.boards.common import middle_and_slow
 from deploy.grafana.panels import Dashboard, Panel, Query, Row, Step, stat
-from deploy.grafana.promql import UNITS, highest, picked, quantile, rate, share, summed
+from deploy.grafana.promql import UNITS, highest, picked, rate, share, summed
 
 _LAG: Final = "pairmill_consumer_lag_records"
 _QUIET: Final = "pairmill_seconds_since_progress"
@@ -120,16 +121,7 @@ _PUBLISHING: Final = Row(
         ),
         Panel(
             title="Time until an acknowledgement",
-            queries=[
-                Query(
-                    quantile(0.5, "pairmill_bus_publish_seconds", ["service"], window=UNITS),
-                    "{{service}}, half of them",
-                ),
-                Query(
-                    quantile(0.95, "pairmill_bus_publish_seconds", ["service"], window=UNITS),
-                    "{{service}}, 95 %",
-                ),
-            ],
+            queries=middle_and_slow("pairmill_bus_publish_seconds", ["service"], window=UNITS),
             shows="From publishing to the acknowledgement of all replicas.",
             remedy="Seconds: a replica lags or a disk is slow; look at the brokers.",
             runbook="outage",

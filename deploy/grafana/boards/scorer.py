@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.boards.common import lag_of, unit_times, units_by_result
+from deploy.grafana.boards.common import lag_of, middle_and_slow, unit_times, units_by_result
 from deploy.grafana.panels import Dashboard, Panel, Query, Row, Step, stat
 from deploy.grafana.promql import UNITS, increase, quantile, rate, share
 
@@ -161,10 +161,7 @@ _UNITS: Final = Row(
     (
         Panel(
             title="Time to score a block",
-            queries=[
-                Query(quantile(0.5, "pairmill_scoring_seconds", window=UNITS), "half of them"),
-                Query(quantile(0.95, "pairmill_scoring_seconds", window=UNITS), "95 %"),
-            ],
+            queries=middle_and_slow("pairmill_scoring_seconds", window=UNITS),
             shows="Similarity and all heads of a block of rows.",
             remedy="It rises: scorers share their cores; scoring is never what limits a job otherwise.",
             runbook="no-progress",
