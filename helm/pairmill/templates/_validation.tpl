@@ -81,16 +81,27 @@ networkPolicy.gatewayTo: is not set; name the peers of gatewayTarget, or set net
 {{- end }}
 {{- end -}}
 
+{{/* Variables that follow from other values: names of pods, ports, folders, and the shares of the time to stop. */}}
+{{- define "pairmill.ownVariables" -}}
+{{- $names := list "PAIRMILL_MEMBER" "PAIRMILL_ADMIN_PORT" "PAIRMILL_ADMIN_HOST" -}}
+{{- range $facts := (include "pairmill.facts" . | fromYaml).components -}}
+{{- $names = concat $names $facts.stops (list $facts.scratch) -}}
+{{- range $protocol := $facts.serves -}}{{- $names = append $names (printf "PAIRMILL_%s__LISTEN" $protocol) -}}{{- end -}}
+{{- end -}}
+{{- uniq $names | toYaml -}}
+{{- end -}}
+
 {{/* Variables that a component does not know, and those that the chart alone can set right. */}}
 {{- define "pairmill.problems.variables" -}}
 {{- $known := .Files.Get "files/variables.yaml" | fromYaml -}}
+{{- $follows := include "pairmill.ownVariables" . | fromYamlArray -}}
 {{- range $component, $given := .Values.components }}
 {{- $own := default dict $given.env }}
 {{- $shared := $.Values.componentDefaults.env }}
 {{- range $name := keys (merge (dict) $own $shared) | sortAlpha }}
 {{- $where := ternary (printf "components.%s.env" $component) "componentDefaults.env" (hasKey $own $name) }}
-{{- if has $name (list "PAIRMILL_STOP_SECONDS" "PAIRMILL_MEMBER" "PAIRMILL_ADMIN_PORT" "PAIRMILL_ADMIN_HOST" "PAIRMILL_SCRATCH" "PAIRMILL_CORE__SCRATCH") }}
-{{ $where }}: {{ $name }} follows from other values ({{ ternary "stopSeconds" "the templates" (eq $name "PAIRMILL_STOP_SECONDS") }}); leave it out
+{{- if has $name $follows }}
+{{ $where }}: {{ $name }} follows from other values ({{ ternary "stopSeconds" "the templates" (hasSuffix "_SECONDS" $name) }}); leave it out
 {{- else if and (hasPrefix "PAIRMILL_" $name) (hasKey $own $name) (not (has $name (get $known $component))) }}
 {{ $where }}: {{ $name }} is no variable of the {{ $component }}; docs/settings.md has them
 {{- else if and (hasPrefix "PAIRMILL_" $name) (not (hasKey $own $name)) (not (has $name (get $known $component))) }}

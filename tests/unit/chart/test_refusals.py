@@ -98,6 +98,8 @@ def test_a_value_of_another_kind_is_refused_by_its_place(change: str, place: str
             "components.crawler.env.PAIRMILL_STAL_SECONDS=3": "PAIRMILL_STAL_SECONDS is no variable of the",
             "components.crawler.env.PAIRMILL_STOP_SECONDS=3": "PAIRMILL_STOP_SECONDS follows from other",
             "components.crawler.env.PAIRMILL_MEMBER=me": "PAIRMILL_MEMBER follows from other values",
+            "components.gateway.env.PAIRMILL_RPC__DRAIN_SECONDS=600": "RPC__DRAIN_SECONDS follows from other",
+            "componentDefaults.env.PAIRMILL_HTTP__LISTEN=a:1": "PAIRMILL_HTTP__LISTEN follows from other",
             "componentDefaults.env.PAIRMILL_UNITS_IN_FLIGHT=3": "PAIRMILL_UNITS_IN_FLIGHT is no variable of",
         },
     ],
