@@ -45,9 +45,10 @@
 {{- add $stopping (int .spec.preStopSeconds) 15 -}}
 {{- end -}}
 
-{{/* Whether something before the explorer speaks TLS. */}}
+{{/* Whether something before the explorer speaks TLS: not where only the gateway has a way in. */}}
 {{- define "pairmill.behindProxy" -}}
-{{- if or .Values.explorer.behindProxy .Values.ingress.enabled .Values.gatewayApi.enabled -}}true{{- end -}}
+{{- $page := or (and .Values.ingress.enabled .Values.ingress.explorer.host) (and .Values.gatewayApi.enabled .Values.gatewayApi.explorer.host) -}}
+{{- if or .Values.explorer.behindProxy $page -}}true{{- end -}}
 {{- end -}}
 
 {{/* Whether the pods that ask Triton have one to ask: its host and port. */}}

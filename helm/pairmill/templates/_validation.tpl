@@ -72,8 +72,8 @@ networkPolicy.{{ $key }}: is not set; name the peers (ipBlock, or labels of name
 {{- if and (include "pairmill.tritonTarget" .) (not .Values.triton.enabled) (not .Values.networkPolicy.tritonTo) }}
 networkPolicy.tritonTo: is not set; name the peers of triton.target, or set networkPolicy.enabled to false
 {{- end }}
-{{- if and (include "pairmill.behindProxy" .) (not .Values.networkPolicy.proxyFrom) }}
-networkPolicy.proxyFrom: is not set; name the peers of the proxy before the explorer, or set networkPolicy.enabled to false
+{{- if and (or .Values.explorer.behindProxy .Values.ingress.enabled .Values.gatewayApi.enabled) (not .Values.networkPolicy.proxyFrom) }}
+networkPolicy.proxyFrom: is not set; name the peers of the proxy before explorer or gateway, or set networkPolicy.enabled to false
 {{- end }}
 {{- if and .Values.gatewayTarget (not .Values.networkPolicy.gatewayTo) }}
 networkPolicy.gatewayTo: is not set; name the peers of gatewayTarget, or set networkPolicy.enabled to false

@@ -80,6 +80,16 @@ def test_the_explorer_leaves_tls_to_a_proxy_and_speaks_it_itself_without_one() -
     assert alone["PAIRMILL_HTTP__TLS__KEY_FILE"] == alone["PAIRMILL_RPC__TLS__KEY_FILE"]
 
 
+@pytest.mark.parametrize(
+    ("example", "change"),
+    [("production", "ingress.explorer.host="), ("gpu", "gatewayApi.explorer.host=")],
+)
+def test_a_way_in_for_the_api_alone_takes_no_tls_from_the_page(example: str, change: str) -> None:
+    explorer = environment(rendered(example, change), "explorer")
+    assert "PAIRMILL_HTTP__BEHIND_PROXY" not in explorer
+    assert "PAIRMILL_HTTP__TLS__KEY_FILE" in explorer
+
+
 def test_a_release_without_an_indexer_asks_for_no_indices() -> None:
     off = rendered("minimal", "components.indexer.enabled=false")
     assert environment(off, "gateway")["PAIRMILL_INDEX_FINISHED"] == "no"
