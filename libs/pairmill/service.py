@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,12 +84,15 @@ def run_stage(
     registry: CollectorRegistry,
     pings: Mapping[str, Callable[[], None]] = MappingProxyType({}),
     learn: Callable[[Bus], None] = lambda bus: None,
+    own: Sequence[object] = (),
 ) -> int:
     """Runs a handler as a service until it is told to stop; returns the process's exit code.
 
     `pings` are asked for readiness besides those of bus and store; each raises while its part is away.
-    `learn` asks the bus what the handler has to know of it before the first unit.
+    `learn` asks the bus what the handler has to know of it before the first unit. `own` are the handler's own
+    configurations: when the certificates end that they name is shown as well.
     """
+    show_expiry(registry, SystemClock(), config, *own)
     with closing(handler), ExitStack() as stack:  # before the last log line: it counts children that ended
         code, protocol_seconds = _run(_opened(config, handler, group, registry, stack), pings, learn)
     log.info("service_stopped", exit_code=code, **cpu_spent(protocol_seconds))
@@ -123,7 +126,6 @@ def _opened(
         stack.enter_context(open_store(config.store_url, config.s3)), StoreMetrics(registry, clock)
     )
     show_scratch(registry, config.scratch)
-    show_expiry(registry, clock, config)
     settings = _loop_settings(config, handler, group)
     loop = StageLoop(
         settings,

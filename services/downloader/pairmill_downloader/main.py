@@ -44,5 +44,10 @@ def main(env: Mapping[str, str]) -> int:
         )
     )
     return run_stage(
-        service, handler, group=stage_group(handler.stage), registry=registry, learn=partitions.learn
+        service,
+        handler,
+        group=stage_group(handler.stage),
+        registry=registry,
+        learn=partitions.learn,
+        own=[config],
     )

@@ -12,12 +12,15 @@ import pytest
 import trustme
 from prometheus_client import CollectorRegistry
 
+from pairmill.errors import ConfigurationError
 from pairmill.rpc.callers import Role
 from pairmill.rpc.config import RpcTls
 from pairmill.rpc.tokens import entry_lines, new_token
+from pairmill.service import ServiceConfig, run_stage
 from pairmill.telemetry.certificates import ends_of
 from pairmill.telemetry.expiry import show_expiry
 from tests.fakes.clock import ManualClock
+from tests.fakes.stage import GROUP, ToyHandler, one_row
 
 SOON: Final = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 LATER: Final = datetime(2051, 1, 2, 3, 4, 5, tzinfo=UTC)  # written as GeneralizedTime
@@ -106,3 +109,16 @@ def test_settings_that_name_no_file_show_nothing() -> None:
         "pairmill_certificate_expiry_timestamp_seconds": [],
         "pairmill_token_expiry_timestamp_seconds": [],
     }
+
+
+def test_a_stage_shows_what_its_handlers_own_settings_name(tmp_path: Path) -> None:
+    """As of its start, which here ends at once: there is no such bus."""
+    file, registry = tmp_path / "chain.pem", CollectorRegistry()
+    file.write_text(certificate(SOON))
+    service = ServiceConfig(
+        bus_url="nowhere://", store_url=f"file://{tmp_path}", member="a", scratch=tmp_path
+    )
+    own = Config(tls=RpcTls(certificate_file=file, key_file=file))
+    with pytest.raises(ConfigurationError, match="bus_url"):
+        run_stage(service, ToyHandler(one_row), group=GROUP, registry=registry, own=[own])
+    assert end_shown(registry, "certificate", "tls.certificate_file") == SOON.timestamp()
