@@ -26,8 +26,11 @@
 {{- end }}
 {{- end -}}
 
-{{/* The init container that fills the folder; nothing where a claim has it already. */}}
+{{/* Takes root and which: one or all. The init containers that fill the folder; none where a claim has it already. */}}
 {{- define "pairmill.bundles.init" -}}
+{{- $which := .which -}}
+{{- with .root -}}
+{{- $root := . -}}
 {{- $source := include "pairmill.bundleSource" . -}}
 {{- if eq $source "image" }}
 - name: bundles
@@ -41,32 +44,34 @@
   volumeMounts:
     {{- include "pairmill.bundles.mount" (dict "root" . "writable" true) | nindent 4 }}
 {{- else if or (eq $source "store") (eq $source "tiny") }}
-{{- range $index, $name := include "pairmill.bundles.names" . | fromYamlArray }}
+{{- $names := ternary (list (include "pairmill.bundleName" .)) (include "pairmill.bundles.names" . | fromYamlArray) (eq $which "one") }}
+{{- range $index, $name := $names }}
 - name: bundle-{{ $index }}
-  image: {{ include "pairmill.image" (dict "root" $ "component" "standalone") }}
-  imagePullPolicy: {{ $.Values.image.pullPolicy }}
+  image: {{ include "pairmill.image" (dict "root" $root "component" "standalone") }}
+  imagePullPolicy: {{ $root.Values.image.pullPolicy }}
   args:
     - bundle
     - fetch
-    - {{ ternary "tiny" (printf "%s/%s" (trimSuffix "/" $.Values.bundles.url) $name) (eq $source "tiny") }}
+    - {{ ternary "tiny" (printf "%s/%s" (trimSuffix "/" $root.Values.bundles.url) $name) (eq $source "tiny") }}
     - /bundles/{{ $name }}
-    {{- if and $.Values.bundles.digest (eq $name (include "pairmill.bundleName" $)) }}
-    - --digest={{ $.Values.bundles.digest }}
+    {{- if and $root.Values.bundles.digest (eq $name (include "pairmill.bundleName" $root)) }}
+    - --digest={{ $root.Values.bundles.digest }}
     {{- end }}
   env:
     {{- $env := dict -}}
-    {{- include "pairmill.env.store" (dict "root" $ "env" $env) }}
+    {{- include "pairmill.env.store" (dict "root" $root "env" $env) }}
     {{- range $variable, $value := $env }}
     - {name: {{ $variable }}, value: {{ $value | quote }}}
     {{- end }}
   securityContext:
-    {{- include "pairmill.containerSecurityContext" $ | nindent 4 }}
+    {{- include "pairmill.containerSecurityContext" $root | nindent 4 }}
   resources:
-    {{- toYaml $.Values.bundles.resources | nindent 4 }}
+    {{- toYaml $root.Values.bundles.resources | nindent 4 }}
   volumeMounts:
-    {{- include "pairmill.bundles.mount" (dict "root" $ "writable" true) | nindent 4 }}
+    {{- include "pairmill.bundles.mount" (dict "root" $root "writable" true) | nindent 4 }}
     - {name: secrets, mountPath: /etc/pairmill, readOnly: true}
     - {name: tmp, mountPath: /tmp}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -187,7 +187,7 @@ spec:
     {{- mustMergeOverwrite (include "pairmill.podSecurityContext" .root | fromYaml) .spec.podSecurityContext | toYaml | nindent 4 }}
   {{- include "pairmill.pod.placement" . | trim | nindent 2 }}
   {{- $init := "" -}}
-  {{- if .facts.bundles -}}{{- $init = include "pairmill.bundles.init" .root -}}{{- end -}}
+  {{- if .facts.bundles -}}{{- $init = include "pairmill.bundles.init" (dict "root" .root "which" .facts.bundles) -}}{{- end -}}
   {{- if or (trim $init) .spec.extraInitContainers }}
   initContainers:
     {{- with trim $init }}

@@ -64,6 +64,26 @@ def test_triton_serves_a_repository_of_a_volume_or_one_out_of_the_bundles() -> N
     assert {backend.value for backend in Backend} == {"onnxruntime", "python"}  # as the schema has them
 
 
+def test_bundles_beside_the_served_one_are_brought_to_those_alone_that_want_them() -> None:
+    brought = {
+        component_of(pod.owner): [each["args"][3] for each in pod.spec["initContainers"] if _fetches(each)]
+        for pod in pods(rendered("production", "bundles.others[0]=vit-h-14"))
+        if "initContainers" in pod.spec
+    }
+    served, every = ["/bundles/vit-l-14"], ["/bundles/vit-l-14", "/bundles/vit-h-14"]
+    assert brought == {
+        "gateway": every,
+        "explorer": every,
+        "triton": every,
+        "inference": served,
+        "scorer": served,
+    }
+
+
+def _fetches(container: Any) -> bool:
+    return bool(container["args"][:2] == ["bundle", "fetch"])
+
+
 def test_triton_follows_what_waits_in_its_queues() -> None:
     scaled = only(rendered("production"), "ScaledObject", "triton")["spec"]
     trigger = scaled["triggers"][0]

@@ -12,7 +12,7 @@
 {{/* One container a bundle: the repository holds the models of all, by names that bear their digests. */}}
 {{- define "pairmill.triton.init" -}}
 {{- $serving := .Values.triton.serving -}}
-{{- with include "pairmill.bundles.init" . | trim }}
+{{- with include "pairmill.bundles.init" (dict "root" . "which" "all") | trim }}
 {{ . }}
 {{- end }}
 {{- range $index, $name := include "pairmill.bundles.names" . | fromYamlArray }}
