@@ -111,8 +111,9 @@ def publish(
     name, digest = version.version(), hashlib.sha256(data).hexdigest()
     progress("publishing", 0, 2)
     store.put(version_key(name), data)
-    files = [file for segment in version.segments for file in segment.files]
-    if gone := [file.path for file in files if store.stat(file.path) is None]:
+    # Segments, lists of removed ids and manifests that are made alike have one name: another who made the
+    # same and lost to a third has removed them.
+    if gone := [path for path in (*files_of(version), version_key(name)) if store.stat(path) is None]:
         raise RetriableError(f"{store}: another build has removed {gone[0]} meanwhile; try again")
     progress("publishing", 1, 2)
 

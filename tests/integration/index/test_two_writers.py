@@ -231,6 +231,26 @@ def test_h1_of_two_who_write_the_same_segment_every_file_stays_known(tmp_path: P
     assert stored <= known
 
 
+@pytest.mark.parametrize("gone", ["index/removed/", "index/versions/"])
+def test_g8_what_another_who_made_the_same_has_removed_is_not_named(
+    world: VectorDataset, tmp_path: Path, gone: str
+) -> None:
+    """Two remove the same ids, so that list and manifest have one name; the other lost and removes its own."""
+    plain = DirectoryStore(world.folder)
+    before = {one.key for one in plain.list("index/")}
+
+    def lose() -> None:
+        plain.delete_all([one.key for one in plain.list(gone) if one.key not in before])
+
+    store = BusyStore(world.folder, lose, at_stat="index/segments/")
+    with pytest.raises(RetriableError, match="has removed index/"):
+        remove_samples(store, world.ids[7:9], scratch=tmp_path / "scratch")
+    assert store.acted == 1
+    assert check_index(plain, tmp_path / "open").findings == []
+    remove_samples(store, world.ids[7:9], scratch=tmp_path / "scratch")
+    assert check_index(plain, tmp_path / "open").findings == []
+
+
 def taken_down(folder: Path, world: VectorDataset, tmp_path: Path) -> IndexVersion:
     """Another process removes samples."""
     return remove_samples(DirectoryStore(folder), world.ids[:5], scratch=tmp_path / "other")
