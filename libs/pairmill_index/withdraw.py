@@ -10,7 +10,7 @@ from pairmill.store.port import ObjectStore
 from pairmill_index.errors import LostPublicationError
 from pairmill_index.manifest import Current, Past
 from pairmill_index.pending import PendingSegment
-from pairmill_index.publish import current_of, files_of, read_outline
+from pairmill_index.publish import current_or_none, files_of, read_outline
 
 
 @contextmanager
@@ -36,9 +36,9 @@ def _withdraw(store: ObjectStore, pending: Iterable[PendingSegment]) -> None:
 
 
 def published_files(store: ObjectStore) -> set[str]:
-    """Returns the paths of all files of the version that serves and of those before."""
-    current = current_of(store)
-    versions: list[Current | Past] = [current, *current.past]
+    """Returns the paths of all files of the version that serves, if any, and of those before."""
+    current = current_or_none(store)
+    versions: list[Current | Past] = [current, *current.past] if current is not None else []
     found: set[str] = set()
     for named in versions:
         with suppress(ObjectMissingError, CorruptObjectError):  # swept

@@ -251,6 +251,19 @@ def test_g8_what_another_who_made_the_same_has_removed_is_not_named(
     assert check_index(plain, tmp_path / "open").findings == []
 
 
+def test_who_loses_to_the_removal_of_the_index_is_told_so_and_leaves_nothing(
+    world: VectorDataset, tmp_path: Path
+) -> None:
+    """Whoever starts anew without the old list of removed ids deletes `current.json`."""
+    plain = DirectoryStore(world.folder)
+    before = {one.key for one in plain.list("index/")} - {CURRENT}
+    store = BusyStore(world.folder, lambda: plain.delete(CURRENT), at_stat="index/segments/")
+    do = changes(world, tmp_path)["add"]
+    with pytest.raises(LostPublicationError):
+        do(store)
+    assert {one.key for one in plain.list("index/")} == before
+
+
 def taken_down(folder: Path, world: VectorDataset, tmp_path: Path) -> IndexVersion:
     """Another process removes samples."""
     return remove_samples(DirectoryStore(folder), world.ids[:5], scratch=tmp_path / "other")
