@@ -8,9 +8,10 @@ from pairmill.bus.port import TopicPartition
 from pairmill.dataset.audit import audit
 from pairmill.dataset.diff import diff
 from pairmill.dataset.reader import Dataset
+from pairmill.stage.messages import failed_message
 from pairmill.units import STAGE_TOPICS
 from pairmill_gateway.ends import find_end
-from pairmill_protos.unit.v1.unit_pb2 import Stage
+from pairmill_protos.unit.v1.unit_pb2 import Stage, UnitTask
 from tests.fakes.dataset import build_dataset
 from tests.fakes.dataset_options import Options
 from tests.fakes.driven_job import WORLD, Job
@@ -92,6 +93,20 @@ def test_a13_it_is_told_how_often_a_task_got_lost(job: Job) -> None:
         job.clock.sleep(100.0)  # each wait is twice as long as the one before
     driver.step()
     assert set(job.repeats.seen) == {("lost", 1), ("lost", 2)}
+
+
+def test_u13_it_is_told_of_each_attempt_that_failed(job: Job) -> None:
+    driver = job.driver()
+    driver.step()
+    (topic,) = STAGE_TOPICS[Stage.STAGE_CRAWL]
+    found = [job.bus.read(TopicPartition(topic, number), start=0, max_records=1) for number in range(4)]
+    task = UnitTask.FromString(next(messages[0].value for messages in found if messages))
+    for number in (1, 2):
+        job.bus.publish([failed_message(job.bus, task, f"{number:08d}", ValueError("no such table"))])
+        driver.step()
+    assert job.repeats.seen == [("failed", 1), ("failed", 2)]
+    job.drive(driver)
+    assert audit(job.out).findings == ()
 
 
 def test_a13_a_unit_that_merely_waits_its_turn_is_not_doubled(job: Job) -> None:
