@@ -71,6 +71,11 @@ def test_what_is_misspelt_is_refused_everywhere() -> None:
     assert set(found) - closed == {f".{HELM_S_OWN}"}, "close them"
 
 
+def test_every_definition_of_the_schema_is_used() -> None:
+    text = json.dumps(SCHEMA)
+    assert [name for name in SCHEMA["definitions"] if f'"#/definitions/{name}"' not in text] == []
+
+
 def test_every_value_that_the_schema_knows_has_a_default() -> None:
     known = {path for path in _known(SCHEMA) if not _is_below_components(path)}
     inner = ("resources.", "image.", "Probe.")  # of what is set for pods, most is left to Kubernetes
