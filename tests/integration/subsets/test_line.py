@@ -199,7 +199,7 @@ def test_a17_files_on_their_way_to_a_bucket_lie_in_the_scratch_folder(
 ) -> None:
     """Those that a killed explorer left there are removed by the next export."""
     store, scratch = Elsewhere(stored), tmp_path / "s"
-    left = scratch / "line" / ".work" / "index-left"
+    left = scratch / "line" / ".work" / ("index-" + "0" * 16)
     left.mkdir(parents=True)
     (left / "object").write_bytes(b"half")
     with opened_desk(store, scratch) as opened:
