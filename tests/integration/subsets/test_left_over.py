@@ -84,7 +84,10 @@ def test_an_export_that_failed_keeps_what_stands_until_it_is_cancelled(stored: P
         assert not files_in(stored / failed.folder)
 
 
-def test_an_export_whose_index_version_is_gone_keeps_nothing(stored: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("refused", [0, 1], ids=["at once", "g2 once the store is back"])
+def test_an_export_whose_index_version_is_gone_keeps_nothing(
+    stored: Path, tmp_path: Path, refused: int
+) -> None:
     """Nobody can go on with it: asked for again, it is another export."""
     with opened_desk(stored, tmp_path / "s", starts=False) as opened:
         opened.save(**ALL)
@@ -95,7 +98,8 @@ def test_an_export_whose_index_version_is_gone_keeps_nothing(stored: Path, tmp_p
         opened.store.put(export.folder + part_name(0, ".parquet"), b"a part")
     remove_samples(DirectoryStore(stored), words_of_bytes(bytes(16), 16), scratch=tmp_path)
     DirectoryStore(stored).delete(version_key(job.index_version))
-    with opened_desk(stored, tmp_path / "s") as opened:
+    store = FailingStore(DirectoryStore(stored), fails=manifest_key(export.export_id), times=refused)
+    with opened_desk(store, tmp_path / "s", delays=(0.01,)) as opened:
         ended = opened.ended(export)
         assert (ended.state, "start the export again" in ended.error) == (
             ExportState.EXPORT_STATE_FAILED,

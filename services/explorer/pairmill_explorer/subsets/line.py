@@ -206,7 +206,7 @@ class ExportLine:
         """Exports, waiting for what is away; notes how it ended unless the explorer ends before."""
         for delay in (*self._delays, None):
             try:
-                self._export(entry)
+                self._export_or_remove(entry)
             except _StoppedError:
                 pass  # whoever comes next goes on; of a cancelled one nothing is left
             except RetriableError as error:
@@ -216,11 +216,17 @@ class ExportLine:
                     self._fail(entry, str(error))
                 elif not self._stop.wait(delay):
                     continue
-            except ExportEndedError as error:
-                self._give_up(entry, str(error))
             except (PairmillError, RequestError) as error:
                 self._fail(entry, str(error))
             return
+
+    def _export_or_remove(self, entry: _Entry) -> None:
+        """Exports; removes what an export wrote that nobody can go on with, before it has failed (G8)."""
+        try:
+            self._export(entry)
+        except ExportEndedError:
+            JobShelf(entry.served.store).remove_files(entry.job.export_id)
+            raise
 
     def _export(self, entry: _Entry) -> None:
         folder = self._scratch / entry.served.name
@@ -293,14 +299,6 @@ class ExportLine:
 
     def _cancelled(self) -> EndRecord:
         return EndRecord(state=End.CANCELLED, ended_at=self._clock.now().isoformat())
-
-    def _give_up(self, entry: _Entry, error: str) -> None:
-        """Removes what an export wrote that nobody can go on with, and notes that it failed."""
-        try:
-            JobShelf(entry.served.store).remove_files(entry.job.export_id)
-        except PairmillError as failure:
-            _log.error("export_not_removed", export=entry.job.export_id, error=str(failure))
-        self._fail(entry, error)
 
     def _fail(self, entry: _Entry, error: str) -> None:
         end = EndRecord(state=End.FAILED, ended_at=self._clock.now().isoformat(), error=error)

@@ -67,12 +67,15 @@ _WRITERS: Final[dict[Format, Callable[[Target, Sequence[Flags]], PartWriter]]] =
 
 
 class ExportEndedError(PairmillError):
-    """An export cannot be completed as it was asked for; says what to do instead."""
+    """An export cannot be completed as it was asked for; says what to do instead.
+
+    What it wrote is to be removed: no export goes on with it, and it may hold what was taken down.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """An export at work."""
+    """An export at work, of the index version that its snapshot has."""
 
     snapshot: Snapshot
     checked: Checked
@@ -87,7 +90,6 @@ class Work:
     def run(self) -> EndRecord:
         """Writes what does not stand yet and returns how the export ended, which is noted."""
         shelf, started = JobShelf(self.store), self.clock.monotonic()
-        self._refuse_other_versions()
         manifest = read_subset(self.store, self.job.export_id)
         seconds = 0.0
         if manifest is None:
@@ -108,12 +110,6 @@ class Work:
     def _sink(self) -> Sink:
         return Sink(self.store, self.job.export_id, self.scratch)
 
-    def _refuse_other_versions(self) -> None:
-        if self.job.index_version != self.snapshot.index.version:
-            raise ExportEndedError(
-                f"index version {self.job.index_version} does not serve any more; start the export again"
-            )
-
     def _written(self, shelf: JobShelf) -> tuple[SubsetManifest, float]:
         """Returns the manifest, and the seconds of work that went into parts which stood before."""
         cut = cut_of(self.snapshot, self.checked, self.check)
@@ -129,7 +125,7 @@ class Work:
         )
         parts = self._parts(shelf, chosen, standing)
         ids = self._ids(chosen, parts)
-        self._refuse_what_was_removed(shelf, chosen)
+        self._refuse_what_was_removed(chosen)
         manifest = self._manifest(cut, chosen, parts, ids)
         self.check()
         there = shelf.files_there(self.job.export_id)
@@ -212,11 +208,8 @@ class Work:
             self.meter.advance(count, written.bytes)
         return written
 
-    def _refuse_what_was_removed(self, shelf: JobShelf, chosen: Sequence[Flags]) -> None:
-        """Raises ExportEndedError where samples were taken down while the export was written (G8).
-
-        Nothing that was written stays: it holds them, and no export goes on with it.
-        """
+    def _refuse_what_was_removed(self, chosen: Sequence[Flags]) -> None:
+        """Raises ExportEndedError where samples were taken down while the export was written (G8)."""
         with self.newest() as index:
             if index.version == self.snapshot.index.version:
                 return
@@ -226,7 +219,6 @@ class Work:
                 for rows in runs(flags)
             )
         if gone:
-            shelf.remove_files(self.job.export_id)
             raise ExportEndedError(
                 f"{gone:,} of its samples were removed while it was written; start the export again"
             )
