@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,33 @@ def test_draws_of_one_corner_are_told_apart_too() -> None:
     chosen = smallest_draws(segments, few, groups, 100, 9, 10)
     found = {(number, int(row)) for number, one in enumerate(chosen) for row in np.flatnonzero(one)}
     assert found == sorted_choice(segments, few, groups, 100, 9)
+
+
+def test_more_full_groups_than_are_compared_at_once_take_no_pass_for_each_bit() -> None:
+    """At each edge stands a row, so no pass leaves fewer; each pass reads all ids."""
+    reads: list[str] = []
+
+    class Read(MadeSegment):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "ids":
+                reads.append(name)
+            return super().__getattribute__(name)
+
+    rows = np.random.default_rng(4).integers(0, 2**64, (3000, 2), dtype=np.uint64)
+    segment = Read(
+        segment=Segment(segment_id="s", bucket="en", rows=3000, files=(), indices=()),
+        table=pa.table(
+            {"host": pa.array([f"h{row % 1000}.test" for row in range(3000)]).dictionary_encode()}
+        ),
+        ids=np.asfortranarray(rows),
+        alive=np.ones(3000, dtype=np.bool_),
+        stored=np.empty((0, 1), dtype=np.float16),
+    )
+    flags, groups = [np.ones(3000, dtype=np.bool_)], Groups.of([segment], "host")
+    chosen = smallest_draws([segment], flags, groups, 1, 5, most_compared=100)
+    assert len(reads) <= 4, "a pass or two, the split, and those at the edges"
+    found = {(0, int(row)) for row in np.flatnonzero(chosen[0])}
+    assert found == sorted_choice([segment], flags, groups, 1, 5)
 
 
 def test_memory_holds_flags_and_counts_whatever_the_size() -> None:

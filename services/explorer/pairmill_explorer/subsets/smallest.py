@@ -19,7 +19,10 @@ from pairmill_explorer.subsets.gathered import gathered
 from pairmill_explorer.subsets.segments import Codes, Flags, Groups, SegmentRows, counts_of, ids_at, runs
 
 MOST_COMPARED: Final = 1 << 20
-"""Rows that may stand at the edges before they are compared; more are told apart by another pass."""
+"""Rows that may stand at the edges before they are compared; more are told apart by another pass.
+
+Two rows a group are always compared: one stands at each edge, however many bits are known.
+"""
 
 _CELL_BITS: Final = 22  # 32 MiB of counts at a time
 _MOST_BITS: Final = 16
@@ -58,7 +61,8 @@ def smallest_draws(
         left=np.full(len(counts), limit, dtype=np.int64),
         compared=int(counts[full].sum()),
     )
-    while not edges.bits or (edges.compared > most_compared and edges.bits < WORD_BITS):
+    most = max(most_compared, 2 * int(full.sum()))
+    while not edges.bits or (edges.compared > most and edges.bits < WORD_BITS):
         edges = _narrowed(segments, flags, groups, edges, seed)
     below, level = _split(segments, flags, groups, edges, seed)
     rows = gathered(segments, level, lambda number, rows, ids: groups.codes[number][rows])
