@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from pairmill.telemetry.cpu import CpuCollector, descendants, own_seconds, seconds_of
 from pairmill.telemetry.disk import show_scratch
+from tests.fakes.processes import wait_until
 
 CPU: str = "pairmill_cpu_seconds_total"
 
@@ -27,6 +30,19 @@ def test_a_process_counts_at_least_its_own_time() -> None:
     registry.register(CpuCollector())
     before = own_seconds()
     assert (registry.get_sample_value(CPU) or 0) >= before > 0
+
+
+@pytest.mark.skipif(
+    not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="the system does not list children"
+)
+def test_a_process_counts_the_time_of_a_child_that_is_at_work() -> None:
+    registry = CollectorRegistry()
+    registry.register(CpuCollector())
+    with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as child:
+        try:
+            wait_until(lambda: (registry.get_sample_value(CPU) or 0) - own_seconds() > 0.1)
+        finally:
+            child.kill()
 
 
 def test_children_of_children_are_found_and_their_times_read(tmp_path: Path) -> None:
