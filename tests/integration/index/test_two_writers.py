@@ -235,7 +235,7 @@ def test_h1_of_two_who_write_the_same_segment_every_file_stays_known(tmp_path: P
 def test_g8_what_another_who_made_the_same_has_removed_is_not_named(
     world: VectorDataset, tmp_path: Path, gone: str
 ) -> None:
-    """Two remove the same ids, so that list and manifest have one name; the other lost and removes its own."""
+    """Who removes the same ids gives list and manifest the same names; it lost, and removes its own."""
     plain = DirectoryStore(world.folder)
     before = {one.key for one in plain.list("index/")}
 
