@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
-Kind = Literal["timeseries", "stat", "bargauge", "table", "heatmap"]
-Colour = Literal["green", "yellow", "orange", "red", "blue"]
-Unit = Literal["none", "short", "s", "bytes", "Bps", "percentunit", "percent", "reqps", "rowsps", "cores"]
+Kind = Literal["timeseries", "stat", "bargauge", "heatmap"]
+Colour = Literal["green", "orange", "red"]
+Unit = Literal["none", "short", "s", "bytes", "Bps", "percentunit", "reqps", "rowsps", "cores"]
 
 COLUMNS: Final = 24
 """Width of a dashboard in Grafana's grid."""

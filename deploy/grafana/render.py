@@ -168,7 +168,6 @@ def _panel(panel: Panel) -> Json:
         "targets": [_target(panel, query, place) for place, query in enumerate(panel.queries)],
         "fieldConfig": {"defaults": _field(panel), "overrides": []},
         "options": _OPTIONS[panel.kind],
-        "transformations": [_WITHOUT_TIME] if panel.kind == "table" else [],
     }
 
 
@@ -185,7 +184,7 @@ def _target(panel: Panel, query: Query, place: int) -> Json:
         "legendFormat": query.legend or panel.title,
         "range": over_time,
         "instant": not over_time,
-        "format": "time_series" if panel.kind not in ("table", "heatmap") else panel.kind,
+        "format": "heatmap" if panel.kind == "heatmap" else "time_series",
         "editorMode": "code",
     }
 
@@ -205,7 +204,7 @@ def _field(panel: Panel) -> Json:
 
 
 def _is_coloured(panel: Panel) -> bool:
-    return panel.kind in ("stat", "table") and bool(panel.steps)
+    return panel.kind == "stat" and bool(panel.steps)
 
 
 def _steps(starts: str, steps: Sequence[Step]) -> list[Json]:
@@ -235,7 +234,6 @@ _OPTIONS: Final[Mapping[str, Json]] = {
     },
     "stat": {"reduceOptions": _LAST, "colorMode": "value", "graphMode": "none", "textMode": "auto"},
     "bargauge": {"reduceOptions": _LAST, "orientation": "horizontal", "displayMode": "basic"},
-    "table": {"showHeader": True, "sortBy": [{"displayName": "Value", "desc": True}]},
     "heatmap": {
         "calculate": False,
         "yAxis": {"unit": "short"},
@@ -245,4 +243,3 @@ _OPTIONS: Final[Mapping[str, Json]] = {
         "legend": {"show": True},
     },
 }
-_WITHOUT_TIME: Final = {"id": "organize", "options": {"excludeByName": {"Time": True}}}
