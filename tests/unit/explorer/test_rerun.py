@@ -48,6 +48,21 @@ def test_a_job_without_rows_ran_nothing_again(tmp_path: Path) -> None:
     assert not rerun_of(batches(0), 0, tmp_path).after(0, IDS[:5]).any()
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    named: list[Path] = []
+
+    def watched() -> Iterator[tuple[pa.RecordBatch, int]]:
+        named.extend(tmp_path.iterdir())
+        yield from batches(1000)
+
+    rerun_of(watched(), 1100, tmp_path)
+    (left,) = named
+    left.mkdir()
+    (left / "ids.npy").write_bytes(b"half of them")
+    rerun_of(batches(1000), 1100, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_no_id_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorruptObjectError, match="sample ids"):
         rerun_of([(pa.record_batch({"sample_id": ["x"]}), 1)], 1, tmp_path)

@@ -5,7 +5,6 @@ A repair may run millions of candidates again, and every page of what was droppe
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from pairmill.store.disk import disk_errors
 from pairmill_index.ids import find_rows, map_ids
 from pairmill_index.mapped import map_array
 from pairmill_index.npy import NpyWriter
+from pairmill_index.workplace import workplace
 
 _RANGE_ROWS: Final = 250_000  # that are in memory at once, about: ids are hashes
 _FIELDS: Final[list[pa.Field[Any]]] = [pa.field("id", pa.binary(ID_BYTES)), pa.field("rank", pa.int16())]
@@ -59,19 +59,18 @@ NOTHING: Final = Rerun(np.empty((0, 2), dtype=np.uint64), np.empty(0, dtype=np.i
 def rerun_of(batches: Iterable[tuple[pa.RecordBatch, int]], rows: int, scratch: Path) -> Rerun:
     """Returns what jobs ran again, given batches of ids, each with the place of its job, and rows in all.
 
-    What is written to the folder has no name there any more when this returns.
+    What is written to the folder has no name there any more when this returns; what killed processes left
+    there goes too.
     """
     ranges = max(1, -(-rows // _RANGE_ROWS))
-    with disk_errors("scratch"):
-        scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="rerun-", dir=scratch) as folder:
-            spill = PartitionSpill(Path(folder), _SCHEMA)
-            for batch, rank in batches:
-                ids = _ids_of(batch.column(0))
-                ranks = np.full(len(ids), rank, dtype=np.int16)
-                table = pa.table([array_of(ids), pa.array(ranks)], schema=_SCHEMA)
-                spill.add(table, partition_of(ids, ranges))
-            return _written(spill, Path(folder))
+    with disk_errors("scratch"), workplace(scratch) as folder:
+        spill = PartitionSpill(folder, _SCHEMA)
+        for batch, rank in batches:
+            ids = _ids_of(batch.column(0))
+            ranks = np.full(len(ids), rank, dtype=np.int16)
+            table = pa.table([array_of(ids), pa.array(ranks)], schema=_SCHEMA)
+            spill.add(table, partition_of(ids, ranges))
+        return _written(spill, folder)
 
 
 def _ids_of(column: pa.Array[Any]) -> Words:
