@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -64,24 +64,30 @@ def demo(
         _tell(end.run.state, end.comparison, workspace.out, as_json=as_json)
 
 
+def comparison_facts(found: Comparison) -> dict[str, Any]:
+    """Returns how a dataset differs from the truth as plain values."""
+    return {
+        "candidates": found.candidates,
+        "as_the_truth_says": found.is_same,
+        "differences": [str(each) for each in found.differences],
+    }
+
+
+def complain_of_differences(found: Comparison) -> None:
+    """Writes the first differences to stderr."""
+    for each in found.differences[:SHOWN_DIFFERENCES]:
+        complain(str(each))
+
+
 def _tell(state: str, found: Comparison, out: Path, *, as_json: bool) -> None:
     """Says how a demo ended, and exits 1 where anything did not end as the truth says."""
     from pairmill_standalone.cli.summary import print_summary
 
     if as_json:
-        say_json(
-            {
-                "state": state,
-                "candidates": found.candidates,
-                "as_the_truth_says": found.is_same,
-                "differences": [str(each) for each in found.differences],
-                "out": str(out),
-            }
-        )
+        say_json({"state": state, **comparison_facts(found), "out": str(out)})
     else:
         print_summary(out, as_json=False)
-        for each in found.differences[:SHOWN_DIFFERENCES]:
-            complain(str(each))
+        complain_of_differences(found)
         say(f"check    pairmill audit {out}")
         say(found.summary())
     answer(found.is_same)

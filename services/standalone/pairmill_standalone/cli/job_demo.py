@@ -10,6 +10,7 @@ from pairmill.clock import SystemClock
 from pairmill.errors import RetriableError
 from pairmill.jobspec.settings import parse_assignments
 from pairmill_protos.gateway.v1.job_service_pb2 import Job, JobState
+from pairmill_standalone.cli.demo import comparison_facts, complain_of_differences
 from pairmill_standalone.cli.exits import answer, complain, say, say_json
 from pairmill_standalone.cli.job_client import JobClient
 from pairmill_standalone.cli.job_connection import with_client
@@ -19,7 +20,6 @@ from pairmill_standalone.cli.job_watch import follow
 from pairmill_standalone.cli.options import Json, Settings
 from pairmill_standalone.cli.places import opened_place
 
-SHOWN_DIFFERENCES: Final = 20
 _WITH_DATASET: Final = frozenset({JobState.JOB_STATE_COMPLETE, JobState.JOB_STATE_INCOMPLETE})
 
 
@@ -64,19 +64,10 @@ def demo(
     with opened_place(ended.dataset) as where:
         found = order.compare(where)
     if as_json:
-        say_json(
-            {
-                "job_id": ended.job_id,
-                "state": state_name(ended.state),
-                "dataset": ended.dataset,
-                "candidates": found.candidates,
-                "as_the_truth_says": found.is_same,
-                "differences": [str(each) for each in found.differences],
-            }
-        )
+        job = {"job_id": ended.job_id, "state": state_name(ended.state), "dataset": ended.dataset}
+        say_json({**job, **comparison_facts(found)})
     else:
-        for each in found.differences[:SHOWN_DIFFERENCES]:
-            complain(str(each))
+        complain_of_differences(found)
         say(f"{ended.job_id} is {state_name(ended.state)}: {ended.dataset}")
         say(found.summary())
     answer(found.is_same)
