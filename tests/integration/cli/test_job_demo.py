@@ -73,22 +73,22 @@ def test_a_job_without_a_dataset_is_a_no(call: Call, web: str, gateway: Served) 
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
-    [("ftp://web/", "no http(s) address"), ("http://127.0.0.1:1/", "does not answer")],
+    ("address", "code", "said"),
+    [("ftp://web/", 2, "no http(s) address"), ("http://127.0.0.1:1/", 1, "does not answer")],
 )
-def test_a_web_that_is_none_is_told(call: Call, gateway: Served, address: str, said: str) -> None:
+def test_a_web_that_is_none_is_told(call: Call, gateway: Served, address: str, code: int, said: str) -> None:
     token = gateway.tokens.token_file("operate")
     result = call(
         *("job", "demo", "--web", address, "--patience", 0),
         *("--target", gateway.target, "--token-file", token, "--insecure"),
     )
-    assert result.exit_code in (1, 2)
+    assert result.exit_code == code
     assert said in result.stderr
     assert gateway.jobs.requests == []
 
 
-def test_a_host_of_a_web_is_no_address_of_it(world: PreparedWorld, web: str) -> None:
-    with pytest.raises((ConfigurationError, RetriableError)):
+def test_an_address_where_no_web_is_yet_is_waited_for(web: str) -> None:
+    with pytest.raises(RetriableError, match=r"elsewhere/job\.json is not there yet \(404\)"):
         read_order(f"{web}/elsewhere")
 
 
