@@ -28,6 +28,7 @@ AS_THE_TRUTH_SAYS: Final = "ended as the truth table says"
 SERVICES: Final = (
     "gateway", "crawler", "planner", "downloader", "inference", "scorer", "finaliser", "indexer", "explorer",
 )  # fmt: skip
+_REST_SECONDS: Final = 1.0
 
 
 def pods(release: Release, component: str = "") -> list[dict[str, Any]]:
@@ -106,14 +107,18 @@ def called(release: Release) -> Iterator[Callable[..., list[dict[str, Any]]]]:
 def running_jobs(release: Release, seconds: float = 120.0) -> list[str]:
     """Returns the jobs that have begun and not ended, as the gateway says once it answers."""
     done = frozenset({"complete", "incomplete", "cancelled", "admitted"})
-    deadline = time.monotonic() + seconds
-    while True:
+    found: list[str] = []
+
+    def answers() -> bool:
         try:
             with called(release) as call:
-                return [job["job_id"] for job in call("list") if job["state"] not in done]
+                found[:] = [job["job_id"] for job in call("list") if job["state"] not in done]
         except (ClusterError, FetchError):
-            if time.monotonic() >= deadline:
-                raise
+            return False
+        return True
+
+    wait_until("the gateway answers", answers, seconds)
+    return found
 
 
 def ended_at(release: Release, revision: int) -> datetime:
@@ -127,13 +132,15 @@ def made_at(pod: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
 
 
-def wait_until(what: str, condition: Callable[[], bool], seconds: float) -> float:
-    """Returns the seconds that a condition took to come about; fails after some time."""
-    started = time.monotonic()
+def wait_until(what: str, condition: Callable[[], bool], seconds: float) -> None:
+    """Returns once a condition holds; fails after some time.
+
+    A look starts processes and asks the cluster, which may be small: so it rests between two.
+    """
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() - started < seconds, f"{what}: not in {seconds:g} s"
-        time.sleep(1.0)
-    return time.monotonic() - started
+        assert time.monotonic() < deadline, f"{what}: not in {seconds:g} s"
+        time.sleep(_REST_SECONDS)
 
 
 @contextmanager
