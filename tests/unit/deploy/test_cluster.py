@@ -10,7 +10,9 @@ from deploy.cluster.images import images_of, load_images
 from deploy.cluster.kubectl import ClusterError, Namespace, ask
 from deploy.cluster.release import Release
 from deploy.cluster.settings import STANDIN_VALUES, ClusterSettings
+from deploy.cluster.standins import STANDINS
 from deploy.local.errors import FetchError, MissingToolError
+from tests.unit.deploy.compose_file import read_yaml
 
 
 @pytest.fixture
@@ -76,6 +78,13 @@ def test_texts_stay_texts_when_values_are_changed(settings: ClusterSettings) -> 
     said = release.upgrade({"replicas": 2, "rule": "2"}, chart=Path("chart"), seconds=5)
     assert said.startswith("upgrade demo chart --values v.yaml --set replicas=2 --set-string rule=2 --wait")
     assert said.endswith("--timeout 5s --namespace n\n")
+
+
+def test_values_of_clusters_that_pull_nothing_name_the_images_that_are_built_for_them() -> None:
+    small, triton = read_yaml(STANDIN_VALUES), read_yaml(STANDIN_VALUES.with_name("triton-cpu.yaml"))
+    images = [part["image"] for part in (small["demo"]["kafka"], small["demo"]["s3"], triton["triton"])]
+    named = [f"{image['repository']}:{image['tag']}" for image in images]
+    assert named == [standin.image for standin in STANDINS]
 
 
 @pytest.mark.parametrize(("name", "full"), [("demo", "demo-pairmill"), ("my-pairmill", "my-pairmill")])

@@ -20,6 +20,7 @@ RECIPES: Final = (
     "triton-cpu.Dockerfile",
     "standin/kafka.Dockerfile",
     "standin/s3.Dockerfile",
+    "standin/triton.Dockerfile",
 )
 OF_BUILDKIT: Final = re.compile(
     r"^# *syntax=|^RUN --mount|^COPY (--\S+ )*--(chmod|link|parents)|<<", re.MULTILINE
@@ -59,7 +60,7 @@ def test_bases_are_exact_and_nobody_is_root(recipe: str) -> None:
     assert int(users[-1]) > 0
 
 
-@pytest.mark.parametrize("recipe", ["Dockerfile", "standin/kafka.Dockerfile", "standin/s3.Dockerfile"])
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name == "Dockerfile" or "standin/" in name])
 def test_a_builder_without_buildkit_knows_all_instructions(recipe: str) -> None:
     assert OF_BUILDKIT.findall(_text(recipe)) == []
 
