@@ -1,4 +1,4 @@
-"""When certificates end. Pure, but for the reading of files."""
+"""When certificates end. Pure."""
 
 from __future__ import annotations
 

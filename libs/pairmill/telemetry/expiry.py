@@ -22,7 +22,7 @@ from pairmill.telemetry.certificates import ends_of
 log = structlog.get_logger(__name__)
 
 _OWN: Final = "certificate_file"
-_TRUSTED: Final = ("ca_file", "client_ca_file")
+_TRUSTED: Final = "ca_file"  # and what ends so, such as `client_ca_file`
 _TOKENS: Final = "tokens_file"
 _NEVER: Final = math.inf
 
@@ -91,7 +91,7 @@ class _Watched:
 def show_expiry(registry: CollectorRegistry, clock: Clock, *configs: object) -> None:
     """Shows when what the settings of these configurations name ends."""
     named = {setting: path for config in configs for setting, path in _files(config)}
-    certificates = {s: path for s, path in named.items() if s.endswith((_OWN, *_TRUSTED))}
+    certificates = {s: path for s, path in named.items() if s.endswith((_OWN, _TRUSTED))}
     tokens = {s: path for s, path in named.items() if s.endswith(_TOKENS)}
     registry.register(ExpiryCollector(clock, certificates, tokens))
 
