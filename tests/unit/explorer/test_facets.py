@@ -138,13 +138,15 @@ def test_h6_other_rules_for_the_same_index_count_anew(world: IndexWorld) -> None
 def test_without_filters_nothing_is_counted_twice_and_all_is_as_it_was(
     snapshot: Snapshot, filters: Filters
 ) -> None:
-    facets = Facets(Searcher(mask_cache(10**7), results_bytes=10**6), intervals := interval_cache(10**7))
+    masks, intervals = mask_cache(10**7), interval_cache(10**7)
+    facets = Facets(Searcher(masks, results_bytes=10**6), intervals)
     first = facets.facets(snapshot, GetFacetsRequest(filters=filters, values=200))
-    asked = intervals.hits + intervals.misses
+    asked, masks_asked = intervals.hits + intervals.misses, masks.hits + masks.misses
     again = facets.facets(snapshot, GetFacetsRequest(filters=filters, values=200))
     assert again == first == ask(snapshot, GetFacetsRequest(filters=filters, values=200))
     assert list(first.histograms) == list(first.whole)
     assert intervals.hits + intervals.misses == asked
+    assert masks.hits + masks.misses == masks_asked + len(snapshot.index.segments), "for how many match alone"
     few = facets.facets(snapshot, GetFacetsRequest(filters=filters, values=3))
     for one, other in zip(few.facets, first.facets, strict=True):
         assert list(one.values) == list(other.values)[:3]
