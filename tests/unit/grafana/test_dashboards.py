@@ -82,6 +82,22 @@ def test_classes_of_failures_have_no_reason_twice() -> None:
     assert len(set(reasons)) == len(reasons)
 
 
+@pytest.mark.parametrize(
+    ("alert", "name", "left_out"),
+    [
+        ("PairmillFetchesFail", "network", set()),
+        ("PairmillHostsRefuse", "host", {"http_4xx"}),  # links that are dead are no refusal
+        ("PairmillConsentRefused", "consent", set()),
+    ],
+)
+def test_alerts_count_the_classes_of_failures_that_panels_show(
+    alert: str, name: str, left_out: set[str]
+) -> None:
+    (expression,) = (rule.expression for rule in all_alerts() if rule.name == alert)
+    counted = {value for _, label, value in selections_in(expression) if label == "reason"}
+    assert [set(pattern.split("|")) for pattern in counted] == [set(CLASSES[name].split("|")) - left_out]
+
+
 @pytest.mark.parametrize("shown", SHOWN, ids=id_of)
 def test_every_series_of_a_panel_follows_the_variables(shown: Shown) -> None:
     found = selections_in(shown.expression)
