@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pairmill_protos.explorer.v1.subset_service_pb2 import (
     CancelExportRequest,
     CancelExportResponse,
     DiffExportsRequest,
     DiffExportsResponse,
-    ExportState,
     GetSubsetRequest,
     GetSubsetResponse,
     ListExportsRequest,
@@ -31,14 +30,6 @@ from pairmill_standalone.cli.api_watch import PATIENCE_SECONDS, followed
 
 if TYPE_CHECKING:
     import grpc
-
-ENDED: Final = frozenset(
-    {
-        ExportState.EXPORT_STATE_COMPLETE,
-        ExportState.EXPORT_STATE_FAILED,
-        ExportState.EXPORT_STATE_CANCELLED,
-    }
-)
 
 Request = TypeVar(
     "Request",
@@ -112,7 +103,7 @@ class SubsetClient:
             self._caller,
             "the export",
             lambda: self._caller.stream(self._stub.WatchExport, named),
-            lambda answer: answer.export.state in ENDED,
+            lambda answer: answer.export.HasField("ended_at"),
             self._caller.tell,
             self._patience_seconds,
         )
