@@ -1,4 +1,5 @@
-{{/* Who may speak to whom. Ports are those of pods: what a Service translates to. */}}
+{{/* Who may speak to whom. Ports are those of pods: what a Service translates to. Kubernetes takes a rule without
+     peers to mean all of them, so where nobody is named there is no rule. */}}
 
 {{/* Takes root and component: pods of this release. */}}
 {{- define "pairmill.peer" -}}
@@ -59,11 +60,13 @@
 {{- end -}}
 
 {{- define "pairmill.egress.dns" -}}
+{{- with .Values.networkPolicy.dnsTo -}}
 - to:
-    {{- toYaml .Values.networkPolicy.dnsTo | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
   ports:
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}
+{{- end -}}
 {{- end -}}
 
 {{- define "pairmill.egress.kafka" -}}
@@ -137,24 +140,26 @@
 {{- if include "pairmill.asksTriton" . -}}{{- $rules = append $rules (include "pairmill.egress.triton" .root) -}}{{- end -}}
 {{- if .facts.outside -}}{{- $rules = append $rules (include "pairmill.egress.outside" .) -}}{{- end -}}
 {{- with .spec.extraEgress -}}{{- $rules = append $rules (toYaml .) -}}{{- end -}}
-{{- join "\n" $rules -}}
+{{- compact $rules | join "\n" -}}
 {{- end -}}
 
 {{- define "pairmill.ingress.scrape" -}}
+{{- with .root.Values.networkPolicy.scrapeFrom -}}
 - from:
-    {{- toYaml .root.Values.networkPolicy.scrapeFrom | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
   ports:
-    - {protocol: TCP, port: {{ .port }}}
+    - {protocol: TCP, port: {{ $.port }}}
+{{- end -}}
 {{- end -}}
 
 {{/* Takes root, component, facts. Who may call gateway and explorer. */}}
 {{- define "pairmill.ingress.calls" -}}
 {{- range $name, $port := .facts.ports }}
+{{- $policy := $.root.Values.networkPolicy }}
+{{- $proxyAlone := and (eq $name "http") (include "pairmill.behindProxy" $.root) }}
 - from:
-    {{- if and (eq $name "http") (include "pairmill.behindProxy" $.root) }}
-    {{- toYaml $.root.Values.networkPolicy.proxyFrom | nindent 4 }}
-    {{- else }}
-    {{- toYaml (concat $.root.Values.networkPolicy.clientsFrom $.root.Values.networkPolicy.proxyFrom) | nindent 4 }}
+    {{- with ternary $policy.proxyFrom (concat $policy.clientsFrom $policy.proxyFrom) (not (empty $proxyAlone)) }}
+    {{- toYaml . | nindent 4 }}
     {{- end }}
     {{- include "pairmill.peer" (dict "root" $.root "component" "test") | nindent 4 }}
     {{- if $.root.Values.demo.enabled }}
@@ -176,11 +181,7 @@
 {{- end -}}
 
 {{- define "pairmill.ingressRules" -}}
-{{- include "pairmill.ingress.scrape" (dict "root" .root "port" 9100) }}
-{{- with include "pairmill.ingress.calls" . | trim }}
-{{ . }}
-{{- end }}
-{{- with .spec.extraIngress }}
-{{ toYaml . }}
-{{- end }}
+{{- $rules := list (include "pairmill.ingress.scrape" (dict "root" .root "port" 9100)) (include "pairmill.ingress.calls" . | trim) -}}
+{{- with .spec.extraIngress -}}{{- $rules = append $rules (toYaml .) -}}{{- end -}}
+{{- compact $rules | join "\n" | default "[]" -}}
 {{- end -}}

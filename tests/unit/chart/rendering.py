@@ -155,8 +155,14 @@ def _template(example: str, sets: tuple[str, ...]) -> subprocess.CompletedProces
     if example:
         command += ["--values", str(_values_file(example))]
     for each in sets:
-        command += ["--set-string" if ".env." in each else "--set", each]
+        command += [_option(each), each]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _option(change: str) -> str:
+    if change.endswith("=[]"):  # which no other option can say
+        return "--set-json"
+    return "--set-string" if ".env." in change else "--set"
 
 
 def _values_file(example: str) -> Path:

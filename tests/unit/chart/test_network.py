@@ -169,6 +169,19 @@ def test_the_job_for_topics_is_let_out_before_anything_else_is_there() -> None:
     assert weights[0] < weights[1]
 
 
+@pytest.mark.parametrize("example", ["minimal", "production"])
+def test_where_nobody_is_named_nobody_is_let_in_or_out(example: str) -> None:
+    """A rule without peers is one for all of them."""
+    none = rendered(example, *(f"networkPolicy.{key}=[]" for key in ("scrapeFrom", "clientsFrom", "dnsTo")))
+    for policy in of_kind(none, "NetworkPolicy"):
+        spec = policy["spec"]
+        assert all(rule["from"] for rule in spec.get("ingress") or ()), policy["metadata"]["name"]
+        assert all(rule["to"] for rule in spec["egress"]), policy["metadata"]["name"]
+    api = only(none, "NetworkPolicy", "gateway")["spec"]["ingress"]
+    assert [rule["ports"][0]["port"] for rule in api] == [7600]
+    assert {"podSelector": {}} not in api[0]["from"]
+
+
 def test_policies_can_be_left_out() -> None:
     assert of_kind(rendered("minimal", "networkPolicy.enabled=false"), "NetworkPolicy") == []
     assert {component_of(each) for each in of_kind(rendered("gpu"), "NetworkPolicy")} >= {"triton", "test"}
