@@ -36,13 +36,13 @@
 - name: bundles
   image: {{ .Values.bundles.image.reference }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
-  command: [sh, -c, 'cp -R "$0"/. /bundles/', {{ .Values.bundles.image.path | quote }}]
+  command: [sh, -c, 'cp -R "$0"/. /copies-of-bundles/', {{ .Values.bundles.image.path | quote }}]
   securityContext:
     {{- include "pairmill.containerSecurityContext" . | nindent 4 }}
   resources:
     {{- toYaml .Values.bundles.resources | nindent 4 }}
   volumeMounts:
-    {{- include "pairmill.bundles.mount" (dict "root" . "writable" true) | nindent 4 }}
+    - {name: bundles, mountPath: /copies-of-bundles} # at /bundles it would hide those of the image
 {{- else if or (eq $source "store") (eq $source "tiny") }}
 {{- $names := ternary (list (include "pairmill.bundleName" .)) (include "pairmill.bundles.names" . | fromYamlArray) (eq $which "one") }}
 {{- range $index, $name := $names }}

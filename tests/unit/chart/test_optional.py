@@ -80,6 +80,16 @@ def test_bundles_beside_the_served_one_are_brought_to_those_alone_that_want_them
     }
 
 
+def test_an_image_with_bundles_is_copied_to_where_none_of_it_is_hidden() -> None:
+    pod = next(pod for pod in pods(rendered("another-bundle")) if component_of(pod.owner) == "scorer")
+    (copying,) = pod.spec["initContainers"]
+    assert copying["command"][-1] == "/bundles"
+    (mount,) = copying["volumeMounts"]
+    assert mount["name"] == "bundles"
+    assert not f"{copying['command'][-1]}/".startswith(f"{mount['mountPath']}/")
+    assert f'"$0"/. {mount["mountPath"]}/' in copying["command"][2]
+
+
 def _fetches(container: Any) -> bool:
     return bool(container["args"][:2] == ["bundle", "fetch"])
 
