@@ -30,4 +30,4 @@ def main(env: Mapping[str, str]) -> int:
     handler = EmbedHandler(parts)
     group = stage_group(handler.stage, bundle_digest=bundle.digest)
     pings = {"model": parts.model.embedder.ping}
-    return run_stage(service, handler, group=group, registry=registry, pings=pings)
+    return run_stage(service, handler, group=group, registry=registry, pings=pings, own=[config])
