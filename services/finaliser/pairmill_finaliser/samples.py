@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import mmh3
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pairmill.idarrays import Flags, Words, hex_of
+from pairmill.languages import LANGUAGE_BUCKETS, language_bucket
 from pairmill.reasons import RULES_VERSION, outcome_name, parse_reason, reason_name
 from pairmill.schemas import SAMPLES
 from pairmill.stage.port import Tally
@@ -23,10 +24,6 @@ from pairmill_finaliser.scatter import ids_of
 from pairmill_finaliser.steps import KEPT_SCHEMA
 from pairmill_protos.common.v1.outcome_pb2 import Outcome, Reason
 from pairmill_protos.job.v1.job_pb2 import ScoreRules
-
-Folder = Literal["en", "multi", "nolang"]
-FOLDERS: Final[tuple[Folder, ...]] = ("en", "multi", "nolang")
-ENGLISH: Final = "en"
 
 _ROW_NAMES: Final = {sample: row for row, sample in SAMPLE_NAMES.items()}
 _REASON_PREFIX: Final = "reason_"
@@ -97,11 +94,11 @@ def samples_of(rows: pa.Table, finals: Finals) -> pa.Table:
 
 
 def folder_numbers(samples: pa.Table) -> Enums:
-    """Returns the position in `FOLDERS` of each sample's language."""
+    """Returns the position in `LANGUAGE_BUCKETS` of each sample's language."""
     encoded = one_array(samples, "LANGUAGE").dictionary_encode()
-    folders = [_folder(language) for language in encoded.dictionary.to_pylist()]
-    numbers = np.array([FOLDERS.index(folder) for folder in [*folders, "nolang"]], dtype=np.int32)
-    places = encoded.indices.fill_null(len(folders)).to_numpy(zero_copy_only=False)
+    languages = [*encoded.dictionary.to_pylist(), None]
+    numbers = np.array([LANGUAGE_BUCKETS.index(language_bucket(each)) for each in languages], dtype=np.int32)
+    places = encoded.indices.fill_null(len(languages) - 1).to_numpy(zero_copy_only=False)
     return np.asarray(numbers[places], dtype=np.int32)
 
 
@@ -121,12 +118,6 @@ def reason_number(name: str) -> Reason.ValueType:
     if name.startswith(_REASON_PREFIX) and digits.isdigit():
         return cast("Reason.ValueType", int(digits))
     return parse_reason(name)
-
-
-def _folder(language: str | None) -> Folder:
-    if not language:
-        return "nolang"
-    return "en" if language == ENGLISH else "multi"
 
 
 def _reason_names(rows: pa.Table, reasons: Enums) -> pa.Array[Any]:

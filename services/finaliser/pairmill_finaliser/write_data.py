@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pairmill.errors import InvalidRecordError
 from pairmill.idarrays import Words, ascending, starts_of_groups
+from pairmill.languages import LANGUAGE_BUCKETS
 from pairmill.ledger.phases import KEPT_ROLE, LOSERS_ROLE, SAMPLES_ROLE
 from pairmill.schemas import SAMPLES, versioned
 from pairmill.spill import PartitionSpill
@@ -21,7 +22,6 @@ from pairmill_finaliser.judge import Lookup
 from pairmill_finaliser.keys import by_id_range
 from pairmill_finaliser.rows import ROWS
 from pairmill_finaliser.samples import (
-    FOLDERS,
     Decisions,
     final_verdicts,
     folder_numbers,
@@ -124,10 +124,10 @@ class _Files:
         """Yields the references of the stored files."""
         for number in sorted(self._writers):
             self._writers[number].close()
-            key = self._step.context.key(f"data/{FOLDERS[number]}", ".parquet", prefix="part-")
+            key = self._step.context.key(f"data/{LANGUAGE_BUCKETS[number]}", ".parquet", prefix="part-")
             yield self._step.context.put_file(
                 key,
-                self._step.path(f"{FOLDERS[number]}.parquet"),
+                self._step.path(f"{LANGUAGE_BUCKETS[number]}.parquet"),
                 role=SAMPLES_ROLE,
                 rows=self._rows[number],
                 partition=self._step.unit.partition,
@@ -135,7 +135,7 @@ class _Files:
 
     def _writer(self, number: int) -> pq.ParquetWriter:
         if number not in self._writers:
-            path = self._step.path(f"{FOLDERS[number]}.parquet")
+            path = self._step.path(f"{LANGUAGE_BUCKETS[number]}.parquet")
             self._writers[number] = pq.ParquetWriter(
                 path, versioned(SAMPLES), compression="zstd", write_page_checksum=True
             )

@@ -7,12 +7,12 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from pairmill.languages import LANGUAGE_BUCKETS
 from pairmill_index.manifest import Modality
 from pairmill_indexer.change import Change
 from pairmill_indexer.verdicts import Refusal
 
 _CHANGES: Final[tuple[Change, ...]] = ("built", "added", "none")
-_BUCKETS: Final = ("en", "multi", "nolang")
 _SECONDS: Final = (1, 5, 10, 30, 60, 180, 600, 1800, 3600, 10800, 36000, 86400)
 
 
@@ -77,6 +77,6 @@ class IndexerMetrics:
             self._changes.labels(change)
         for reason in Refusal:
             self._refusals.labels(reason.value)
-        for bucket in _BUCKETS:
+        for bucket in LANGUAGE_BUCKETS:
             for modality in Modality:
                 self._recall.labels(bucket, modality.value).set(1)

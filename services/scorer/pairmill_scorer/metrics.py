@@ -7,11 +7,10 @@ from typing import Final
 import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from pairmill.languages import LANGUAGE_BUCKETS, language_bucket
 from pairmill_scorer.distributions import ScoreDistributions
 
 _BLOCK_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-_ENGLISH: Final = "en"
-_BUCKETS: Final = (_ENGLISH, "multi", "nolang")
 _OUTCOMES: Final = ("kept", "filtered", "failed")
 
 
@@ -33,7 +32,7 @@ class ScorerMetrics:
         )
         self._distributions = ScoreDistributions()
         registry.register(self._distributions)
-        for bucket in _BUCKETS:
+        for bucket in LANGUAGE_BUCKETS:
             for outcome in _OUTCOMES:
                 self._rows.labels(bucket, outcome)
 
@@ -46,9 +45,4 @@ class ScorerMetrics:
         self._distributions.add(table)
         groups = table.group_by(["language", "outcome"]).aggregate([([], "count_all")])
         for row in groups.to_pylist():
-            self._rows.labels(_bucket(row["language"]), row["outcome"]).inc(row["count_all"])
-
-
-def _bucket(language: str | None) -> str:
-    """Returns the folder of `data/` that a language belongs to."""
-    return _ENGLISH if language == _ENGLISH else "multi" if language else "nolang"
+            self._rows.labels(language_bucket(row["language"]), row["outcome"]).inc(row["count_all"])

@@ -20,6 +20,7 @@ from pairmill.dataset.tars import BLOCK, BadTarError, parse_header
 from pairmill.dataset.verdicts import CHOICE_REASONS, verdicts_by_scores
 from pairmill.idarrays import words_of_hex
 from pairmill.ids import ID_BYTES
+from pairmill.languages import language_bucket
 from pairmill.schemas import SAMPLES
 
 IMAGE_CHECKS: Final = 64
@@ -30,11 +31,6 @@ def check_samples(work: Work) -> None:
     """Checks all files of `data/`."""
     for entry in work.dataset.files(roles.SAMPLES):
         _check_file(entry, work)
-
-
-def language_bucket(language: str | None) -> str:
-    """Returns the folder of `data/` that a language belongs to."""
-    return "en" if language == "en" else "multi" if language else "nolang"
 
 
 def _check_file(entry: FileEntry, work: Work) -> None:

@@ -9,11 +9,11 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from pairmill.languages import LANGUAGE_BUCKETS
 from pairmill_explorer.errors import BadRequestError, TooLargeError
 from pairmill_explorer.search.clauses import Clause, FetchedIn, OneOf, Safe, TextContains, Within
 from pairmill_protos.explorer.v1.search_pb2 import Filters, SafeMode
 
-BUCKETS: Final = ("en", "multi", "nolang")
 VERDICTS: Final = ("kept", "filtered", "failed")
 WORD_COLUMNS: Final = {
     "languages": "language",
@@ -70,7 +70,7 @@ class Conditions:
 def conditions_of(filters: Filters, rules: SafetyRules, field: str = "filters") -> Conditions:
     """Returns the conditions of a request's filters; raises RequestError naming the field that is wrong."""
     return Conditions(
-        buckets=frozenset(_checked_values(filters.buckets, f"{field}.buckets", BUCKETS)),
+        buckets=frozenset(_checked_values(filters.buckets, f"{field}.buckets", LANGUAGE_BUCKETS)),
         clauses=frozenset(_clauses(filters, rules, field)),
     )
 
