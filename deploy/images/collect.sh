@@ -16,6 +16,8 @@ install -m 0644 live.py /opt/pairmill/bin/live.py
 find /opt/pairmill/lib -type d \( -name tests -o -name include \) -prune -exec rm -rf {} +
 find /opt/pairmill | sort > /after
 mkdir -p /own/opt/pairmill
-comm -13 /before /after | tar -C / -cf - --no-recursion -T - 2>/dev/null | tar -C /own -xf -
+comm -13 /before /after | sed 's|^/||' > /added
+tar -C / -cf /added.tar --no-recursion -T /added # a file between, so that a failure ends the build
+tar -C /own -xf /added.tar
 # Folders that both have keep the rights they have; nothing of the build's own tools may be among it.
 test ! -e /own/opt/pairmill/bin/pip
