@@ -23,7 +23,7 @@ from pairmill_explorer.search.samples import hits_of
 from pairmill_explorer.search.stopwatch import Stopwatch
 from pairmill_explorer.search.table import Flags
 from pairmill_index.manifest import Modality
-from pairmill_protos.explorer.v1.search_pb2 import Filters, QueryPart
+from pairmill_protos.explorer.v1.search_pb2 import QueryPart
 from pairmill_protos.explorer.v1.search_service_pb2 import SearchRequest, SearchResponse
 
 DEFAULT_PAGE: Final = 50
@@ -120,10 +120,6 @@ class Searcher:
     def met(self, snapshot: Snapshot, conditions: Conditions) -> Sequence[Met]:
         """Returns the same, prepared for searches."""
         return Masks(snapshot.name, self._masks).met_in_all(snapshot.index, conditions)
-
-    def masks_of(self, snapshot: Snapshot, filters: Filters) -> Sequence[Flags]:
-        """Returns the same for the filters of a request; raises RequestError naming a field."""
-        return self.masks(snapshot, conditions_of(filters, snapshot.rules))
 
     def query(self, snapshot: Snapshot, parts: Sequence[QueryPart], modality: Modality) -> Query:
         """Returns a query, checked and embedded; raises RequestError, and RetriableError from the model."""
