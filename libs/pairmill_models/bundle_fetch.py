@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from pairmill.errors import ConfigurationError, CorruptObjectError, ObjectMissingError
 from pairmill.store.port import ObjectStore
+from pairmill.store.temporary import held_folder
 from pairmill_models.bundle import CARD_NAME, Bundle, load_bundle, named_files
 
 
@@ -44,9 +44,8 @@ def copy_bundle(source: Path, folder: Path, *, wanted_digest: str = "") -> Bundl
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """Gives an empty folder that can take the name of another one, and removes what is left of it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as outer:
-        part = Path(outer) / folder.name
+    with held_folder(folder.parent, f".{folder.name}-") as outer:
+        part = outer / folder.name
         part.mkdir()
         yield part
 

@@ -40,6 +40,13 @@ def test_what_the_store_holds_stands_in_the_folder(
     assert [path.name for path in found.folder.parent.iterdir()] == ["b"]
 
 
+def test_what_a_killed_fetch_left_goes_and_what_others_left_stays(store: MemoryStore, tmp_path: Path) -> None:
+    for name in (".b-0123456789abcdef", ".b-old"):
+        (tmp_path / name / "b").mkdir(parents=True)
+    fetch_bundle(store, tmp_path / "b")
+    assert {path.name for path in tmp_path.iterdir()} == {"b", ".b-old"}
+
+
 def test_one_that_is_there_is_checked_and_not_fetched_again(
     store: MemoryStore, original: Bundle, tmp_path: Path
 ) -> None:
