@@ -34,7 +34,7 @@ class DatasetCollector(Collector):
         )
         trouble = GaugeMetricFamily(
             "pairmill_dataset_in_trouble",
-            "Whether the newest version of a dataset or of its index does not serve.",
+            "Whether the newest version of a dataset, of its index, or its model cannot be used.",
             labels=["dataset"],
         )
         recall = GaugeMetricFamily(

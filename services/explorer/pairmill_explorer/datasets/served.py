@@ -94,7 +94,7 @@ class ServedDataset:
 
     @property
     def trouble(self) -> str:
-        """Why the newest version does not serve; empty if it does."""
+        """Why the newest version does not serve, or not for texts and images; empty if it does."""
         return self._trouble
 
     @contextmanager
