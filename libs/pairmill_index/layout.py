@@ -51,16 +51,6 @@ def ids_key(segment_id: str) -> str:
     return segment_prefix(segment_id) + IDS
 
 
-def vectors_key(segment_id: str, modality: Modality) -> str:
-    """Returns the key of a segment's vectors, `(rows, dimensions) <f2`, row-aligned with the table."""
-    return segment_prefix(segment_id) + VECTORS.format(modality)
-
-
 def graph_key(segment_id: str, modality: Modality) -> str:
     """Returns the key of a segment's faiss index, whose ids are row numbers; none where search is exact."""
     return segment_prefix(segment_id) + GRAPH.format(modality)
-
-
-def lists_key(segment_id: str, modality: Modality) -> str:
-    """Returns the key of the list that each row is in, `(rows,) <i4`; none where search is exact."""
-    return segment_prefix(segment_id) + LISTS.format(modality)

@@ -1,4 +1,7 @@
-"""What becomes of a version that lost to another one: nothing goes on from it, so its files are removed."""
+"""What becomes of a version that lost to another one: its files are removed.
+
+A build or an addition that is begun anew makes them once more.
+"""
 
 from __future__ import annotations
 
