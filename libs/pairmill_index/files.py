@@ -52,6 +52,11 @@ def read_whole(store: ObjectStore, path: str) -> bytes:
     return files_of(folder_of(store) or store).read(path)
 
 
+def is_stored(store: ObjectStore, path: str) -> bool:
+    """Whether a file of an index is there, with a checksum of the store's beside it or without."""
+    return files_of(folder_of(store) or store).size(path) is not None
+
+
 class LocalFiles:
     """Gives an index's files as local ones. Not thread-safe.
 

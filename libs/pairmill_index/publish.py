@@ -25,7 +25,7 @@ from pairmill.store.conditional import ReplacedError, conditional_puts
 from pairmill.store.local import folder_of
 from pairmill.store.port import ObjectStore
 from pairmill_index.errors import IndexBusyError, LostPublicationError, NoIndexError
-from pairmill_index.files import read_whole
+from pairmill_index.files import is_stored, read_whole
 from pairmill_index.layout import CURRENT, FOLDER, version_key
 from pairmill_index.manifest import SCHEMA_VERSION, Current, IndexFile, IndexVersion, Past
 from pairmill_index.progress import Progress, no_progress
@@ -113,7 +113,7 @@ def publish(
     store.put(version_key(name), data)
     # Segments, lists of removed ids and manifests that are made alike have one name: another who made the
     # same and lost to a third has removed them.
-    if gone := [path for path in (*files_of(version), version_key(name)) if store.stat(path) is None]:
+    if gone := [path for path in (*files_of(version), version_key(name)) if not is_stored(store, path)]:
         raise RetriableError(f"{store}: another build has removed {gone[0]} meanwhile; try again")
     progress("publishing", 1, 2)
 
