@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import sys
 import threading
@@ -11,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.bench.processes import read_process
 from tests.conftest import REPOSITORY
 
 
@@ -88,6 +89,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process is gone, or waits for nothing but to be asked how it ended."""
-    process = read_process(pid)
-    return process is None or not process.command
+    """Whether a process is gone, or waits for nothing but to be asked how it ended.
+
+    Its threads have let go of their files and locks by then. Its command line is gone before that.
+    """
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], 0)[0])
+    finally:
+        os.close(handle)
