@@ -125,7 +125,7 @@ networkPolicy.gatewayTo: is not set; name the peers of gatewayTarget, or set net
 {{- end }}
 {{- end -}}
 
-{{/* Each secret that is named, with the keys that pods of this release read. */}}
+{{/* Each secret that is named, with the keys that pods of this release read, and KEDA. */}}
 {{- define "pairmill.problems.secrets" -}}
 {{- $v := .Values -}}
 {{- $installed := include "pairmill.installed" . | fromYamlArray -}}
@@ -138,12 +138,14 @@ networkPolicy.gatewayTo: is not set; name the peers of gatewayTarget, or set net
 {{- if has "explorer" $installed -}}{{- $auth = append $auth $v.auth.sessionKeyKey -}}{{- end -}}
 {{- $auth = append $auth $v.auth.stagesTokenKey -}}
 {{- if not $v.tls.systemCa -}}{{- $tls = append $tls $v.tls.caKey -}}{{- end -}}
+{{- $sasl := list $v.kafka.sasl.passwordKey -}}
+{{- if include "pairmill.kedaAuthentication" . -}}{{- $sasl = append $sasl $v.kafka.sasl.usernameKey -}}{{- end -}}
 {{- $named := list
   (list "store.existingSecret" $v.store.existingSecret (list $v.store.credentialsKey))
   (list "store.caSecret" $v.store.caSecret (list $v.store.caKey))
   (list "auth.existingSecret" $v.auth.existingSecret $auth)
   (list "tls.existingSecret" $v.tls.existingSecret $tls)
-  (list "kafka.sasl.existingSecret" (ternary "" $v.kafka.sasl.existingSecret (eq $v.kafka.sasl.mechanism "none")) (list $v.kafka.sasl.passwordKey))
+  (list "kafka.sasl.existingSecret" (ternary "" $v.kafka.sasl.existingSecret (eq $v.kafka.sasl.mechanism "none")) $sasl)
   (list "kafka.tls.caSecret" (ternary $v.kafka.tls.caSecret "" $v.kafka.tls.enabled) (list $v.kafka.tls.caKey))
   (list "kafka.tls.clientSecret" (ternary $v.kafka.tls.clientSecret "" $v.kafka.tls.enabled) (list "tls.crt" "tls.key"))
   (list "triton.tls.caSecret" (ternary $v.triton.tls.caSecret "" $v.triton.tls.enabled) (list $v.triton.tls.caKey))

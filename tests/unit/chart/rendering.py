@@ -25,6 +25,7 @@ DEMO: Final = "demo"
 """What the release brings everything for itself; its secrets are drawn, so no two renderings are equal."""
 RELEASE: Final = "mill"
 NAMESPACE: Final = "data"
+_NO_CLUSTER: Final = {"KUBECONFIG": "/dev/null", "HOME": "/nonexistent", "PATH": ""}
 _EXPANDED: Final = re.compile(r"\$\(\w+_SERVICE_HOST\)")
 """What the kubelet puts an address in place of."""
 
@@ -58,8 +59,7 @@ def notes(example: str, *sets: str) -> str:
     for each in sets:
         command += ["--set", each]
     command += ["--values", str(_values_file(example))]
-    nowhere = {"KUBECONFIG": "/dev/null", "HOME": "/nonexistent", "PATH": ""}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=nowhere)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=_NO_CLUSTER)
     assert done.returncode == 0, done.stderr
     return done.stdout.partition("\nNOTES:\n")[2]
 
@@ -67,6 +67,20 @@ def notes(example: str, *sets: str) -> str:
 def refusal(example: str, *sets: str) -> str:
     """Returns the message with which values are refused."""
     done = _template(example, sets)
+    assert done.returncode != 0, "the values were taken"
+    return done.stderr
+
+
+def rendered_at(cluster: Path, example: str, *sets: str) -> tuple[Object, ...]:
+    """Returns all objects as for an upgrade in the cluster that a file leads to, which templates may ask."""
+    done = _template(example, sets, cluster)
+    assert done.returncode == 0, done.stderr
+    return tuple(document for document in load_all(done.stdout) if document)
+
+
+def refusal_at(cluster: Path, example: str, *sets: str) -> str:
+    """Returns the message with which values are refused for the cluster that a file leads to."""
+    done = _template(example, sets, cluster)
     assert done.returncode != 0, "the values were taken"
     return done.stderr
 
@@ -150,13 +164,19 @@ def _sourced(source: Mapping[str, Any]) -> str:
     return "mill-0" if "fieldRef" in source else "2"
 
 
-def _template(example: str, sets: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+def _template(
+    example: str, sets: tuple[str, ...], cluster: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [str(helm()), "template", RELEASE, str(CHART), "--namespace", NAMESPACE]
+    env = _NO_CLUSTER
+    if cluster:
+        command += ["--dry-run=server", "--is-upgrade", "--disable-openapi-validation"]
+        env = {**_NO_CLUSTER, "KUBECONFIG": str(cluster)}
     if example:
         command += ["--values", str(_values_file(example))]
     for each in sets:
         command += [_option(each), each]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=env)
 
 
 def _option(change: str) -> str:
