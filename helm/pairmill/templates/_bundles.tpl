@@ -1,5 +1,10 @@
 {{/* Model bundles in a pod: the folder /bundles, out of a claim, an image, the object store, or the package itself. */}}
 
+{{/* Whether pods fetch them from the object store. */}}
+{{- define "pairmill.bundles.fetched" -}}
+{{- if eq (include "pairmill.bundleSource" .) "store" -}}true{{- end -}}
+{{- end -}}
+
 {{/* Takes root and facts. The volume. */}}
 {{- define "pairmill.bundles.volume" -}}
 {{- $bundles := .root.Values.bundles -}}
@@ -57,19 +62,23 @@
     {{- if and $root.Values.bundles.digest (eq $name (include "pairmill.bundleName" $root)) }}
     - --digest={{ $root.Values.bundles.digest }}
     {{- end }}
+  {{- if include "pairmill.bundles.fetched" $root }}
   env:
     {{- $env := dict -}}
     {{- include "pairmill.env.store" (dict "root" $root "env" $env) }}
     {{- range $variable, $value := $env }}
     - {name: {{ $variable }}, value: {{ $value | quote }}}
     {{- end }}
+  {{- end }}
   securityContext:
     {{- include "pairmill.containerSecurityContext" $root | nindent 4 }}
   resources:
     {{- toYaml $root.Values.bundles.resources | nindent 4 }}
   volumeMounts:
     {{- include "pairmill.bundles.mount" (dict "root" $root "writable" true) | nindent 4 }}
+    {{- if include "pairmill.bundles.fetched" $root }}
     - {name: secrets, mountPath: /etc/pairmill, readOnly: true}
+    {{- end }}
     - {name: tmp, mountPath: /tmp}
 {{- end }}
 {{- end }}

@@ -182,6 +182,30 @@ def test_where_nobody_is_named_nobody_is_let_in_or_out(example: str) -> None:
     assert {"podSelector": {}} not in api[0]["from"]
 
 
+@pytest.mark.parametrize(
+    ("example", "changes", "fetches"),
+    [
+        ("production", (), True),
+        ("production", ("triton.modelRepository.existingClaim=models",), False),
+        ("production", ("bundles.source=image", "bundles.image.reference=bundles:7"), False),
+        ("production", ("bundles.source=existingClaim", "bundles.existingClaim.name=bundles"), False),
+        ("gpu", (), False),
+        ("minimal", ("embedding.mode=triton", "triton.enabled=true"), False),
+    ],
+    ids=["store", "repository", "image", "claim", "both", "tiny"],
+)
+def test_triton_reaches_the_bucket_only_to_fetch_bundles(
+    example: str, changes: tuple[str, ...], fetches: bool
+) -> None:
+    objects = rendered(example, *changes)
+    rules = only(objects, "NetworkPolicy", "triton")["spec"]["egress"]
+    assert bool(rules) == fetches
+    pod = next(pod for pod in pods(objects) if component_of(pod.owner) == "triton")
+    volumes = {volume["name"] for volume in pod.spec["volumes"]}
+    assert ("secrets" in volumes) == fetches
+    assert volumes == {mount["name"] for each in pod.containers for mount in each["volumeMounts"]}
+
+
 def test_policies_can_be_left_out() -> None:
     assert of_kind(rendered("minimal", "networkPolicy.enabled=false"), "NetworkPolicy") == []
     assert {component_of(each) for each in of_kind(rendered("gpu"), "NetworkPolicy")} >= {"triton", "test"}

@@ -45,6 +45,11 @@
 {{- end }}
 {{- end -}}
 
+{{/* Whether a pod fetches from the object store what it writes its models out of. */}}
+{{- define "pairmill.triton.fetches" -}}
+{{- if include "pairmill.triton.ownModels" . -}}{{- include "pairmill.bundles.fetched" . -}}{{- end -}}
+{{- end -}}
+
 {{- define "pairmill.triton.ownModels" -}}
 {{- if not .Values.triton.modelRepository.existingClaim -}}true{{- end -}}
 {{- end -}}
@@ -117,11 +122,13 @@
 - name: models
   emptyDir: {sizeLimit: {{ $triton.modelRepository.size }}}
 {{ include "pairmill.bundles.volume" (dict "root" .) }}
+{{- if include "pairmill.triton.fetches" . }}
 - name: secrets
   projected:
     defaultMode: 0440
     sources:
       {{- include "pairmill.sources.store" . | trim | nindent 6 }}
+{{- end }}
 {{- else }}
 - name: models
   persistentVolumeClaim: {claimName: {{ $triton.modelRepository.existingClaim }}, readOnly: true}
