@@ -6,6 +6,25 @@ kind: {{ .facts.kind }}
 name: {{ include "pairmill.componentName" . }}
 {{- end -}}
 
+{{/* Takes root, kind, component, mode and replicas. The number that a workload states; none where an autoscaler has
+     it. A field that was stated and no longer is falls to its default, one member. Applied by the server a field has an
+     owner: as long as that is Helm, the number goes on as it is, and once an autoscaler has set it, it is the
+     autoscaler's, and stays. Whoever renders without asking a cluster states none. */}}
+{{- define "pairmill.replicas" -}}
+{{- if eq .mode "none" -}}
+{{- int .replicas -}}
+{{- else -}}
+{{- $live := lookup "apps/v1" .kind .root.Release.Namespace (include "pairmill.componentName" .) -}}
+{{- $stated := false -}}
+{{- range $entry := dig "metadata" "managedFields" list $live -}}
+{{- if and (eq $entry.operation "Apply") (hasKey (dig "fieldsV1" "f:spec" dict $entry) "f:replicas") -}}
+{{- $stated = true -}}
+{{- end -}}
+{{- end -}}
+{{- if $stated -}}{{- int $live.spec.replicas -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Up at once, down slowly: members that come and go move partitions. */}}
 {{- define "pairmill.scaleBehavior" -}}
 {{- $usual := dict "scaleDown" (dict "stabilizationWindowSeconds" 600 "policies" (list (dict "type" "Percent" "value" 50 "periodSeconds" 300))) -}}
