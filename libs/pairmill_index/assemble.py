@@ -10,9 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pairmill.errors import ConfigurationError
 from pairmill.store.port import ObjectStore
-from pairmill_index.errors import IndexRefusedError
+from pairmill_index.errors import IndexRefusedError, NoRoomError
 from pairmill_index.lists_build import ListsBuilder, Written
 from pairmill_index.manifest import Modality, Segment, VectorIndex
 from pairmill_index.options import BuildOptions
@@ -72,7 +71,7 @@ class Assembler:
         if shared is not None and self._choice(written.rows, shared[0].lists).kind != shared[0].kind:
             shared = None  # its code is not the one that there is room for now, or its centroids leave none
         if not choice.fits:
-            raise ConfigurationError(
+            raise NoRoomError(
                 f"memory: {self.options.memory_bytes:,} bytes are too few for {self.total_rows:,} samples of "
                 f"{self.dimensions} dimensions; give more"
             )

@@ -9,6 +9,10 @@ class NoIndexError(ConfigurationError):
     """The dataset has no index."""
 
 
+class NoRoomError(ConfigurationError):
+    """The memory given is too little for an index of so many samples."""
+
+
 class IndexBusyError(ConfigurationError):
     """Another process is changing the index now."""
 

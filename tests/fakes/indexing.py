@@ -72,6 +72,7 @@ class Measures:
 
     changes: list[Change] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    unmerged: list[Refusal] = field(default_factory=list)
     steps: list[tuple[int, int]] = field(default_factory=list)
 
     def indexed(self, change: Change, seconds: float, recall: Mapping[tuple[str, str], float]) -> None:
@@ -79,6 +80,9 @@ class Measures:
 
     def refused(self, reason: Refusal) -> None:
         self.refusals.append(reason)
+
+    def merge_refused(self, reason: Refusal) -> None:
+        self.unmerged.append(reason)
 
     def step(self, done: int, total: int) -> None:
         self.steps.append((done, total))

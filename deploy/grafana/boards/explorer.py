@@ -269,6 +269,16 @@ _INDICES: Final = Row(
             unit="reqps",
         ),
         Panel(
+            title="Mergers that are refused",
+            queries=[
+                Query(rate("pairmill_index_merges_refused_total", ["reason"], window="1h"), "{{reason}}")
+            ],
+            shows="Changes of indices a second, over an hour, that left a bucket in too many segments.",
+            remedy="Searches get a little slower with each: more memory, more time, or a lower gate.",
+            runbook="merge-refused",
+            unit="reqps",
+        ),
+        Panel(
             title="Rows that a build has left",
             queries=[
                 Query(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -23,6 +24,8 @@ from pairmill_index.options import BuildOptions
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import current_or_none, read_version
 from pairmill_index.sweep import sweep
+from pairmill_indexer.merging import forget, merged
+from pairmill_indexer.verdicts import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +45,7 @@ class Indexed:
     dataset_version: str
     rows: int
     recall: Mapping[tuple[str, str], float] = field(default_factory=dict)  # @10, by bucket and modality
+    merge_refused: Refusal | None = None  # why it has more segments than it should
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +67,18 @@ def bring_up_to_date(store: ObjectStore, how: How) -> Indexed:
     index is built. Until a new version is published the one before serves. Raises what builds raise.
     """
     change, version = _up_to_date(store, how)
-    if _segments_of_a_bucket(version) > how.max_segments:  # also where the one who added was killed before
-        version = _merged(store, version, how)
+    version, refused = _merged(store, version, how)  # also where the one who added was killed before
     sweep(store)  # a change that was killed after its publication left old files
-    return _indexed(change, version)
+    return _indexed(change, version, refused)
 
 
-def _merged(store: ObjectStore, version: IndexVersion, how: How) -> IndexVersion:
-    """Returns a version's merger, or itself where that would find too little: it is up to date as it is."""
-    try:
-        return compact(store, scratch=how.scratch, progress=how.progress, threads=how.threads)
-    except IndexRefusedError as error:
-        log.warning("merge_refused", error=str(error))
-        return version
+def _merged(store: ObjectStore, version: IndexVersion, how: How) -> tuple[IndexVersion, Refusal | None]:
+    """Returns a version, merged where it has too many segments and that is not refused, and why it is."""
+    if _segments_of_a_bucket(version) <= how.max_segments:
+        forget(store)
+        return version, None
+    merge = partial(compact, store, scratch=how.scratch, progress=how.progress, threads=how.threads)
+    return merged(store, version, merge)
 
 
 def _up_to_date(store: ObjectStore, how: How) -> tuple[Change, IndexVersion]:
@@ -128,7 +131,7 @@ def _segments_of_a_bucket(version: IndexVersion) -> int:
     return max(Counter(segment.bucket for segment in version.segments).values(), default=0)
 
 
-def _indexed(change: Change, version: IndexVersion) -> Indexed:
+def _indexed(change: Change, version: IndexVersion, merge_refused: Refusal | None) -> Indexed:
     recall: dict[tuple[str, str], float] = {}
     for segment in version.segments:
         for index in segment.indices:
@@ -141,4 +144,5 @@ def _indexed(change: Change, version: IndexVersion) -> Indexed:
         dataset_version=version.dataset_version,
         rows=version.rows,
         recall=recall,
+        merge_refused=merge_refused,
     )

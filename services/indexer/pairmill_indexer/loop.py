@@ -254,6 +254,8 @@ class IndexLoop:
     def _succeed(self, held: _Held, found: Indexed, seconds: float) -> None:
         self._stage.unit_ended("unwanted" if found.change == "none" else "done", seconds)
         self._observer.indexed(found.change, seconds, found.recall)
+        if found.merge_refused is not None:
+            self._observer.merge_refused(found.merge_refused)
         log.info(
             "index_up_to_date",
             change=found.change,

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from pairmill.languages import LANGUAGE_BUCKETS
 from pairmill_index.manifest import Modality
 from pairmill_indexer.change import Change
-from pairmill_indexer.verdicts import Refusal
+from pairmill_indexer.verdicts import MERGE_REFUSALS, Refusal
 
 _CHANGES: Final[tuple[Change, ...]] = ("built", "added", "none")
 _SECONDS: Final = (1, 5, 10, 30, 60, 180, 600, 1800, 3600, 10800, 36000, 86400)
@@ -29,6 +29,12 @@ class IndexerMetrics:
         self._refusals = Counter(
             "pairmill_index_refusals",
             "Tasks that were set aside by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self._merges = Counter(
+            "pairmill_index_merges_refused",
+            "Times that an index was left in too many segments, as their merger is refused, by reason.",
             ("reason",),
             registry=registry,
         )
@@ -67,6 +73,10 @@ class IndexerMetrics:
         """Counts a task that was set aside."""
         self._refusals.labels(reason.value).inc()
 
+    def merge_refused(self, reason: Refusal) -> None:
+        """Counts an index that was left with more segments than it should have."""
+        self._merges.labels(reason.value).inc()
+
     def step(self, done: int, total: int) -> None:
         """Sets how far the step under way has come."""
         self._done.set(done)
@@ -77,6 +87,8 @@ class IndexerMetrics:
             self._changes.labels(change)
         for reason in Refusal:
             self._refusals.labels(reason.value)
+        for reason in MERGE_REFUSALS:
+            self._merges.labels(reason.value)
         for bucket in LANGUAGE_BUCKETS:
             for modality in Modality:
                 self._recall.labels(bucket, modality.value).set(1)

@@ -34,6 +34,10 @@ class IndexObserver(Protocol):
         """A task was set aside."""
         ...
 
+    def merge_refused(self, reason: Refusal) -> None:
+        """An index that is up to date was left with more segments than it should have."""
+        ...
+
     def step(self, done: int, total: int) -> None:
         """The step under way has come so far; 0 of 0 where nothing is at work."""
         ...

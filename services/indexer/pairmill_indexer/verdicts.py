@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from pairmill.errors import (
     ConfigurationError,
@@ -28,6 +29,10 @@ class Refusal(StrEnum):
     OBJECT_MISSING = "object_missing"  # a file of the dataset is gone
     NOT_INDEXABLE = "not_indexable"  # no embeddings, or a budget that no index keeps to
     BUILD_FAILED = "build_failed"  # died or raised, each time
+
+
+MERGE_REFUSALS: Final = (Refusal.LOW_RECALL, Refusal.NOT_INDEXABLE)
+"""Why segments are not merged. The index is up to date without."""
 
 
 class Fate(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,14 +14,19 @@ from pairmill.dataset.reader import Dataset
 from pairmill.errors import ConfigurationError, CorruptObjectError, PairmillError, RetriableError
 from pairmill.store.directory import DirectoryStore
 from pairmill_index.add import add_samples
+from pairmill_index.errors import NoRoomError
 from pairmill_index.layout import version_key
+from pairmill_index.manifest import IndexVersion
 from pairmill_index.opened import open_index
 from pairmill_index.options import BuildOptions
 from pairmill_index.publish import current_of, publish
 from pairmill_index.remove import remove_samples
 from pairmill_indexer.change import How, bring_up_to_date, served_version
+from pairmill_indexer.merging import NOTE, merged
 from pairmill_indexer.verdicts import Fate, Refusal, fate_of
 from tests.fakes.vector_dataset import VectorDataset
+
+MERGING = "merging"  # a step
 
 
 @pytest.fixture
@@ -113,6 +119,79 @@ def test_a_merger_that_would_find_too_little_leaves_the_addition_served(tmp_path
     assert len(served.segments) == 2
     assert served.dataset_version == Dataset.open(made.folder).manifest.version
     assert rows(made) == 22_000
+
+
+def crowded(tmp_path: Path, **options: float) -> tuple[VectorDataset, How]:
+    """Returns a dataset with an index of two segments, searched exactly, whose merger is refused."""
+    (tmp_path / "d").mkdir()
+    made = VectorDataset(tmp_path / "d", dimensions=8, shard_rows=11_000, buckets=("en",))
+    told = BuildOptions(min_recall=1.0, latency_ms=0.001)
+    strict = How(options=told, scratch=tmp_path / "s", max_segments=1)
+    for _ in range(2):
+        made.add(11_000)
+        made.publish()
+        refused = bring_up_to_date(DirectoryStore(made.folder), strict).merge_refused
+    assert refused is Refusal.LOW_RECALL
+    return made, strict
+
+
+def with_steps(how: How) -> tuple[How, list[str]]:
+    """Returns it with a list of the steps that are worked on."""
+    steps: list[str] = []
+    return replace(how, progress=lambda step, done, total: steps.append(step)), steps
+
+
+def test_a_merger_that_was_refused_is_left_alone_until_a_bucket_has_grown(tmp_path: Path) -> None:
+    made, strict = crowded(tmp_path)
+    store = DirectoryStore(made.folder)
+    watched, steps = with_steps(strict)
+    again = bring_up_to_date(store, watched)
+    assert (again.change, again.merge_refused, steps) == ("none", Refusal.LOW_RECALL, [])
+    made.add(1_000)
+    made.publish()
+    little = bring_up_to_date(store, watched)
+    assert (little.change, little.merge_refused) == ("added", Refusal.LOW_RECALL)
+    assert MERGING not in steps
+    made.add(6_000)
+    made.publish()
+    assert bring_up_to_date(store, watched).merge_refused is Refusal.LOW_RECALL
+    assert MERGING in steps
+
+
+def test_a_merger_is_tried_again_once_samples_were_removed(tmp_path: Path) -> None:
+    made, strict = crowded(tmp_path)
+    store = DirectoryStore(made.folder)
+    remove_samples(store, made.ids[:5], scratch=tmp_path / "scratch")
+    watched, steps = with_steps(strict)
+    assert bring_up_to_date(store, watched).merge_refused is Refusal.LOW_RECALL
+    assert MERGING in steps
+
+
+def test_a_merger_is_tried_again_with_other_options(tmp_path: Path) -> None:
+    made, strict = crowded(tmp_path)
+    store = DirectoryStore(made.folder)
+    assert store.stat(NOTE) is not None
+    served = served_version(store)
+    assert served is not None
+    lenient = msgspec.structs.replace(served, options=BuildOptions(min_recall=0.0, latency_ms=10.0))
+    publish(store, lenient, current_of(store))
+    found = bring_up_to_date(store, replace(strict, options=lenient.options))
+    assert found.merge_refused is None
+    assert store.stat(NOTE) is None
+    assert rows(made) == 22_000
+
+
+def test_a_merger_without_room_leaves_the_addition_served(made: VectorDataset) -> None:
+    def refuse() -> IndexVersion:
+        raise NoRoomError("memory: too little")
+
+    store = DirectoryStore(made.folder)
+    bring_up_to_date(store, how(made))
+    version = served_version(store)
+    assert version is not None
+    for _ in range(2):
+        assert merged(store, version, refuse) == (version, Refusal.NOT_INDEXABLE)
+    assert fate_of(NoRoomError("memory")) == (Fate.REFUSE, Refusal.NOT_INDEXABLE)
 
 
 def test_h1_a_damaged_file_of_the_index_is_healed_by_a_build(made: VectorDataset) -> None:

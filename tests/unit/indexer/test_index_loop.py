@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,16 @@ def test_each_task_is_built_and_then_committed(bus: MemoryBus) -> None:
     assert measures.changes == ["built"] * 6
     assert (1, 2) in measures.steps
     assert measures.steps[-1] == (0, 0)
+
+
+def test_an_index_whose_merger_is_refused_is_up_to_date_and_counted(bus: MemoryBus) -> None:
+    unmerged = replace(built(), merge_refused=Refusal.LOW_RECALL)
+    measures = Measures()
+    publish_task(bus, index_task("a"))
+    with running(bus, FakeBuilder(does={"a": lambda: unmerged}), measures=measures):
+        wait_until(lambda: is_committed(bus))
+    assert (measures.changes, measures.refusals) == (["built"], [])
+    assert measures.unmerged == [Refusal.LOW_RECALL]
 
 
 def test_a5_a_build_that_takes_long_keeps_its_member_and_is_committed_afterwards(bus: MemoryBus) -> None:
