@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
-from pairmill.clock import SystemClock
+from pairmill.clock import Clock, SystemClock
 from pairmill.store.directory import DirectoryStore
 from pairmill.store.port import ObjectStore
 from pairmill_explorer.datasets.registry import Datasets
@@ -69,17 +69,19 @@ def opened_desk(
     delays: Sequence[float] = (),
     starts: bool = True,
     ended: Callable[[EndRecord], None] = lambda end: None,
+    clock: Clock | None = None,
 ) -> Iterator[OpenedDesk]:
     """Opens the dataset in a folder or store; without `starts` exports stay in the line."""
     store = DirectoryStore(place) if isinstance(place, Path) else place
-    served = ServedDataset("dataset", store, scratch, encoders=lambda digest: None, clock=SystemClock())
+    clock = clock or SystemClock()
+    served = ServedDataset("dataset", store, scratch, encoders=lambda digest: None, clock=clock)
     datasets = Datasets([served])
     datasets.refresh()
-    line = ExportLine(datasets, scratch=scratch / "line", clock=SystemClock(), delays=delays, ended=ended)
+    line = ExportLine(datasets, scratch=scratch / "line", clock=clock, delays=delays, ended=ended)
     if starts:
         line.start()
     try:
-        yield OpenedDesk(SubsetDesk(datasets, line, clock=SystemClock()), line, served, store)
+        yield OpenedDesk(SubsetDesk(datasets, line, clock=clock), line, served, store)
     finally:
         line.close()
         datasets.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,20 @@ import numpy as np
 import pytest
 from google.protobuf.json_format import ParseDict
 
+from pairmill.clock import SystemClock
+from pairmill.store.directory import DirectoryStore
+from pairmill.store.port import ListedObject
 from pairmill_explorer.errors import BadRequestError, NotFoundError
 from pairmill_explorer.search.masks import mask_cache
 from pairmill_explorer.search.searcher import Searcher
 from pairmill_explorer.subsets.cut import Cut, cut_of
-from pairmill_explorer.subsets.preview import DEFAULT_RATE
+from pairmill_explorer.subsets.exports.rates import DEFAULT_RATE, rates
 from pairmill_explorer.subsets.recipe import checked
 from pairmill_index.manifest import Modality
 from pairmill_protos.explorer.v1.search_service_pb2 import SearchRequest
 from pairmill_protos.explorer.v1.subset_service_pb2 import PreviewSubsetRequest, Recipe
-from tests.fakes.subset_desks import OpenedDesk
+from tests.fakes.failing_store import FailingStore
+from tests.fakes.subset_desks import OpenedDesk, opened_desk
 from tests.integration.subsets.conftest import Rows
 
 
@@ -117,3 +122,36 @@ def test_a_preview_says_what_an_export_would_hold(opened: OpenedDesk, stored: Pa
     assert {sample.sample_id for sample in found.examples} <= chosen
     assert len(found.examples) == 12
     assert opened.desk.preview_subset(PreviewSubsetRequest(recipe=recipe)).examples == found.examples
+
+
+def test_a_preview_reads_no_more_after_many_exports(stored: Path, tmp_path: Path) -> None:
+    """Of those that took long enough it knows the rate."""
+    asked: list[str] = []
+
+    class Watched(FailingStore):
+        def get(self, key: str, *, sha256: bytes | None = None) -> bytes:
+            asked.append(key)
+            return super().get(key, sha256=sha256)
+
+        def list(self, prefix: str) -> Iterator[ListedObject]:
+            asked.append(prefix)
+            return super().list(prefix)
+
+    class Hurried(SystemClock):
+        def monotonic(self) -> float:
+            return 1e6 * super().monotonic()
+
+    store = Watched(DirectoryStore(stored), fails="", times=0)
+    with opened_desk(store, tmp_path / "s", clock=Hurried()) as opened:
+        request = PreviewSubsetRequest(recipe=opened.save(filters={"verdicts": ["kept"]}, size=300))
+        asked.clear()
+        before = opened.desk.preview_subset(request)
+        once = sorted(asked)
+        for size in range(100, 107):
+            assert opened.export("WEBDATASET", size=size).samples_done
+        opened.line.close()  # it looks into the store too
+        asked.clear()
+        after = opened.desk.preview_subset(request)
+    assert sorted(asked) == once
+    assert len(rates(store)) == 5
+    assert after.estimated_seconds > 100 * before.estimated_seconds

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from pairmill_explorer.subsets.exports.job import End, EndRecord
-from pairmill_explorer.subsets.preview import DEFAULT_RATE, rate_of, stored_bytes
+from pathlib import Path
+
+from pairmill.store.directory import DirectoryStore
+from pairmill_explorer.subsets.exports.layout import RATES
+from pairmill_explorer.subsets.exports.rates import DEFAULT_RATE, Rate, bytes_per_second, note_rate, rates
+from pairmill_explorer.subsets.preview import stored_bytes
+from tests.fakes.failing_store import FailingStore
 from tests.fakes.made_segments import make_segments
 
 
-def ended(day: int, count: int, seconds: float, state: End = End.COMPLETE) -> EndRecord:
-    return EndRecord(state=state, ended_at=f"2024-01-{day:02}T00:00:00", bytes=count, seconds=seconds)
+def rate(number: int, count: int, seconds: float) -> Rate:
+    return Rate(export_id=str(number), bytes=count, seconds=seconds)
 
 
-def test_before_an_export_a_rate_is_assumed() -> None:
-    assert rate_of([]) == DEFAULT_RATE
-    assert rate_of([ended(1, 1000, 0.01), ended(2, 10**9, 10, End.FAILED)]) == DEFAULT_RATE
+def test_before_an_export_a_rate_is_assumed(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    assert bytes_per_second(rates(store)) == DEFAULT_RATE
+    note_rate(store, rate(1, 1000, 0.01))
+    assert bytes_per_second(rates(store)) == DEFAULT_RATE
 
 
-def test_the_rate_is_that_of_the_last_exports_together() -> None:
-    old = [ended(day, 10**12, 1.0) for day in range(1, 4)]
-    last = [ended(day, 1000 * day, 10.0) for day in range(10, 15)]
-    assert rate_of([*last, *old]) == 1000 * (10 + 11 + 12 + 13 + 14) / 50
+def test_the_rate_is_that_of_the_last_exports_together(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    for number in (*range(3), 12):
+        note_rate(store, rate(number, 10**12, 1.0))
+    for number in range(10, 15):
+        note_rate(store, rate(number, 1000 * number, 10.0))
+    assert bytes_per_second(rates(store)) == 1000 * (10 + 11 + 12 + 13 + 14) / 50
+
+
+def test_rates_that_cannot_be_kept_or_read_are_done_without(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    store.put(RATES, b"no JSON")
+    assert bytes_per_second(rates(store)) == DEFAULT_RATE
+    note_rate(FailingStore(store, fails=RATES, times=1), rate(1, 1000, 10.0))
+    assert rates(store) == ()
+    note_rate(store, rate(1, 1000, 10.0))
+    assert bytes_per_second(rates(store)) == 100
 
 
 def test_the_bytes_of_images_are_those_of_the_rows_chosen() -> None:

@@ -26,9 +26,10 @@ from pairmill_explorer.subsets.exports.job import (
     export_id_of,
 )
 from pairmill_explorer.subsets.exports.layout import is_export_id
+from pairmill_explorer.subsets.exports.rates import bytes_per_second, rates
 from pairmill_explorer.subsets.exports.view import export_of
 from pairmill_explorer.subsets.line import ExportLine
-from pairmill_explorer.subsets.preview import preview_of, rate_of
+from pairmill_explorer.subsets.preview import preview_of
 from pairmill_explorer.subsets.recipe import Checked, check_name, checked, recipe_to_json
 from pairmill_explorer.subsets.shelf import RecipeShelf
 from pairmill_protos.explorer.v1.subset_service_pb2 import (
@@ -99,7 +100,8 @@ class SubsetDesk:
         """Returns what a recipe cuts now."""
         served = self._datasets.get(request.dataset)
         with served.use() as snapshot:
-            return preview_of(snapshot, _checked(request.recipe, snapshot), _rate(JobShelf(served.store)))
+            rate = bytes_per_second(rates(served.store))
+            return preview_of(snapshot, _checked(request.recipe, snapshot), rate)
 
     def start_export(self, request: StartExportRequest) -> StartExportResponse:
         """Has an export carried out, unless it was; what failed or was cancelled begins anew."""
@@ -207,11 +209,6 @@ def new_job(subset: Subset, snapshot: Snapshot, form: Format, shard_samples: int
 
 def _checked(recipe: Recipe, snapshot: Snapshot) -> Checked:
     return checked(recipe, snapshot.index.manifest.dimensions, snapshot.rules)
-
-
-def _rate(shelf: JobShelf) -> float:
-    found = shelf.all()
-    return rate_of(end for job, end in found if end is not None and job.format is Format.WEBDATASET)
 
 
 def _format(request: StartExportRequest) -> Format:

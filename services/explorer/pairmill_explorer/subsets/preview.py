@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,18 +14,12 @@ from pairmill_explorer.search.table import numbers
 from pairmill_explorer.subsets.choice import total
 from pairmill_explorer.subsets.cut import cut_of, with_images
 from pairmill_explorer.subsets.draws import draws_of
-from pairmill_explorer.subsets.exports.job import End, EndRecord
 from pairmill_explorer.subsets.recipe import Checked
 from pairmill_explorer.subsets.segments import Flags, SegmentRows, ids_at, runs
 from pairmill_protos.explorer.v1.subset_service_pb2 import PreviewSubsetResponse
 
-DEFAULT_RATE: Final = 100e6
-"""Bytes per second that are assumed before anything was exported."""
-
 EXAMPLES: Final = 12
-_LAST_EXPORTS: Final = 5
 _SAMPLE_BYTES: Final = 5 * 1024  # of a sample's text, facts and headers, about
-_LEAST_SECONDS: Final = 1.0
 
 
 def preview_of(snapshot: Snapshot, checked: Checked, rate: float) -> PreviewSubsetResponse:
@@ -41,15 +35,6 @@ def preview_of(snapshot: Snapshot, checked: Checked, rate: float) -> PreviewSubs
         estimated_seconds=(image_bytes + with_image * _SAMPLE_BYTES) / rate,
         examples=samples_of(snapshot.index, _some(snapshot, cut.chosen, checked.recipe.seed), snapshot.rules),
     )
-
-
-def rate_of(ends: Iterable[EndRecord]) -> float:
-    """Returns the bytes per second of the last exports whose time says something; a default before one."""
-    done = [end for end in ends if end.state is End.COMPLETE and end.seconds >= _LEAST_SECONDS]
-    last = sorted(done, key=lambda end: end.ended_at)[-_LAST_EXPORTS:]
-    if not last:
-        return DEFAULT_RATE
-    return sum(end.bytes for end in last) / sum(end.seconds for end in last)
 
 
 def stored_bytes(segments: Sequence[SegmentRows], flags: Sequence[Flags]) -> int:

@@ -1,7 +1,8 @@
 """Names of an export's files in a store.
 
 What is worth having lies in the export's folder. What is needed to go on with it lies apart; once the export
-is complete, what it was to be and how it ended is left of that. Every object is written once (U4).
+is complete, what it was to be and how it ended is left of that. Every object of an export is written once
+(U4).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from typing import Final
 
 JOBS: Final = "exports/jobs/"
+RATES: Final = "exports/rates.json"  # how fast the last ones were; replaced
 JOB: Final = "job.json"
 END: Final = "end.json"
 IDS: Final = "ids.npy"

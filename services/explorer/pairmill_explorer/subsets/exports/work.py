@@ -46,6 +46,7 @@ from pairmill_explorer.subsets.exports.manifest import (
     read_subset,
 )
 from pairmill_explorer.subsets.exports.meter import Meter
+from pairmill_explorer.subsets.exports.rates import Rate, note_rate
 from pairmill_explorer.subsets.exports.samples import SampleWriter
 from pairmill_explorer.subsets.exports.sink import Sink
 from pairmill_explorer.subsets.exports.urls import UrlWriter
@@ -104,6 +105,8 @@ class Work:
         )
         shelf.note_end(self.job, end)
         shelf.forget_parts(self.job.export_id)
+        if self.job.format is Format.WEBDATASET:
+            note_rate(self.store, Rate(export_id=self.job.export_id, bytes=end.bytes, seconds=end.seconds))
         return end
 
     @property
