@@ -6,15 +6,16 @@ RetriableError for what is away. All may be called from any thread.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pairmill.clock import Clock
 from pairmill_explorer.caching import Counted
 from pairmill_explorer.datasets.columns_read import ColumnReader
 from pairmill_explorer.datasets.details import details_of, found_ids
 from pairmill_explorer.datasets.dropped import FORM, DroppedRows, Position, checked_reason
+from pairmill_explorer.datasets.newest import Newest
 from pairmill_explorer.datasets.overview import info_of
 from pairmill_explorer.datasets.registry import Datasets
 from pairmill_explorer.datasets.reports import file_report
@@ -27,6 +28,8 @@ from pairmill_explorer.search.searcher import DEFAULT_PAGE, Searcher, page_size
 from pairmill_explorer.search.thresholds import preview_threshold
 from pairmill_protos.explorer.v1 import search_service_pb2 as messages
 from pairmill_protos.explorer.v1.search_pb2 import SafeMode
+
+_MOST_DROPPED: Final = 64  # datasets of which is kept where their dropped candidates lie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +52,7 @@ class SearchDesk:
         self.searcher = parts.searcher
         self._parts = parts
         self._reader = ColumnReader()
-        self._dropping = threading.Lock()  # what is read for a dataset's manifest is read once
-        self._dropped: dict[str, tuple[str, DroppedRows]] = {}  # of each dataset's newest manifest
+        self._dropped = Newest[DroppedRows](_MOST_DROPPED)
 
     @property
     def caches(self) -> Mapping[str, Counted]:
@@ -133,12 +135,7 @@ class SearchDesk:
             return self._parts.thumbnails.image(snapshot, sample_id, max_side, safe_mode)
 
     def _dropped_of(self, served: ServedDataset, manifest: ReadManifest) -> DroppedRows:
-        with self._dropping:
-            return self._dropped_rows(served, manifest)
+        def read() -> DroppedRows:
+            return DroppedRows(manifest.dataset, served.store, self._reader.files, served.folder)
 
-    def _dropped_rows(self, served: ServedDataset, manifest: ReadManifest) -> DroppedRows:
-        stamp, rows = self._dropped.get(served.name, ("", None))
-        if rows is None or stamp != manifest.stamp:
-            rows = DroppedRows(manifest.dataset, served.store, self._reader.files, served.folder)
-            self._dropped[served.name] = manifest.stamp, rows
-        return rows
+        return self._dropped.get(served.name, manifest.stamp, read)
