@@ -7,6 +7,7 @@ RuntimeError: where it reads a file, that means the file is damaged.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -140,11 +141,6 @@ class Lists:
         scores, lists = self._ivf.quantizer.search(queries, min(count, self.count))
         return scores, lists
 
-    def search(self, queries: Floats, k: int, *, probes: int, threads: int = 1) -> Rows:
-        """Returns k candidates of each query from its nearest lists, by compressed vectors; -1 for none."""
-        scores, lists = self.nearest_lists(queries, probes, threads=threads)
-        return self.search_in(queries, k, scores, lists, threads=threads)
-
     def search_in(
         self,
         queries: Floats,
@@ -170,6 +166,37 @@ class Lists:
         pointers = [faiss.swig_ptr(array) for array in (*inputs, similarities, rows)]
         self._ivf.search_preassigned_c(count, pointers[0], k, *pointers[1:], False, chosen)
         return rows
+
+
+class RefinedLists:
+    """Lists whose candidates are compared again with the stored vectors, in one call. Thread-safe."""
+
+    def __init__(self, lists: Lists, scan: ExactScan) -> None:
+        """Both are of the same rows in the same order."""
+        self._parts = lists, scan  # the index refers to theirs
+        self._index = faiss.IndexRefine(lists._index, scan._index)
+
+    def search(self, queries: Floats, k: int, *, candidates: int, probes: int, threads: int = 1) -> Found:
+        """Returns the k best rows of each query, best first; where there are fewer, -1 with score -inf.
+
+        Of `queries`, `(q, dimensions) float32`, contiguous. `candidates`, at least k, are what the nearest
+        `probes` lists of each query give by compressed vectors.
+        """
+        _use(threads)
+        scores = np.empty((len(queries), k), dtype=np.float32)
+        rows: Rows = np.empty((len(queries), k), dtype=np.int64)
+        pointers = [faiss.swig_ptr(array) for array in (queries, scores, rows)]
+        chosen = _refining((candidates + 0.5) / k, probes)  # it is multiplied by k again, and cut off
+        self._index.search_c(len(queries), pointers[0], k, *pointers[1:], chosen)
+        scores[rows < 0] = -np.inf
+        return scores, rows
+
+
+@lru_cache(maxsize=256)
+def _refining(factor: float, probes: int) -> Any:
+    """Returns the parameters of a search that compares `factor` times as many as are wanted again."""
+    lists = faiss.SearchParametersIVF(nprobe=probes)
+    return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=lists)
 
 
 def _use(threads: int) -> None:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from pairmill_index.arrays import NO_ROW, Flags, Floats, Found, Halves, Rows
 from pairmill_index.cost import EXACT_NS, Shape, rows_to_look_at
 from pairmill_index.exact import nothing, rescored, scored_rows
-from pairmill_index.faiss_adapter import Bitmap, ExactScan, Lists
+from pairmill_index.faiss_adapter import Bitmap, ExactScan, Lists, RefinedLists
 from pairmill_index.manifest import VectorIndex
 
-_TUNED_FOR: Final = 80  # neighbours wanted that an index's candidates are enough for
+_TUNED_FOR: Final = 80  # results wanted that an index's candidates are enough for
 _COUNTED_ROWS: Final = 1 << 17  # rows by which the admitted ones of each list are estimated
 _FEW: Final = 16  # rows are kept as numbers where at most one in so many takes part
 
@@ -83,6 +83,7 @@ class VectorSearch:
         self._lists = lists
         self._list_of_row = list_of_row
         self._scan = ExactScan(vectors)
+        self._refined = RefinedLists(lists, self._scan) if lists is not None else None
         self._threads = threads
         self._exact_ns = exact_ns
 
@@ -110,17 +111,16 @@ class VectorSearch:
     def _by_lists(
         self, lists: Lists, queries: Floats, k: int, admitted: Admitted, shape: Shape, probes: int
     ) -> Found:
-        per_wanted = self._index.candidates / _TUNED_FOR
-        candidates = min(max(self._index.candidates, int(per_wanted * k)), shape.admitted)
+        candidates = min(candidates_for(k, self._index.candidates), shape.admitted)
         probes = max(probes, -(-4 * k * lists.count // shape.rows))
         if admitted.mask is None:
-            found = lists.search(queries, candidates, probes=probes, threads=self._threads)
-        else:
-            wanted = rows_to_look_at(shape, lists.count, probes, k)
-            scores, chosen = self._chosen_lists(lists, queries, admitted, probes, wanted)
-            found = lists.search_in(
-                queries, candidates, scores, chosen, admitted.bitmap, threads=self._threads
+            assert self._refined is not None
+            return self._refined.search(
+                queries, k, candidates=max(candidates, k), probes=probes, threads=self._threads
             )
+        wanted = rows_to_look_at(shape, lists.count, probes, k)
+        scores, chosen = self._chosen_lists(lists, queries, admitted, probes, wanted)
+        found = lists.search_in(queries, candidates, scores, chosen, admitted.bitmap, threads=self._threads)
         return rescored(self._vectors, queries, found, k)
 
     def _chosen_lists(
@@ -151,3 +151,13 @@ class VectorSearch:
         step = max(1, len(mask) // _COUNTED_ROWS)
         some = self._list_of_row[::step][mask[::step]]
         return np.bincount(some, minlength=count).astype(np.float64) * step
+
+
+def candidates_for(k: int, enough: int) -> int:
+    """Returns how many candidates are compared again for k results, where `enough` are for _TUNED_FOR.
+
+    How far compression moves a row in the order grows with its place in it, but more slowly: fewer results
+    want more candidates each.
+    """
+    share = k / _TUNED_FOR
+    return math.ceil(enough * max(share, math.sqrt(share)))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pairmill_index.cost import EXACT_NS, Shape, rows_to_look_at
 from pairmill_index.exact import rescored
-from pairmill_index.faiss_adapter import Lists
+from pairmill_index.faiss_adapter import ExactScan, Lists, RefinedLists
 from pairmill_index.manifest import EXACT, Modality, VectorIndex
-from pairmill_index.vector_search import Admitted, VectorSearch, kept_bytes
+from pairmill_index.vector_search import Admitted, VectorSearch, candidates_for, kept_bytes
 from tests.fakes.vector_dataset import clustered
 
 ROWS, DIMENSIONS, LISTS = 50_000, 48, 256
@@ -104,6 +104,36 @@ def test_all_lists_give_the_exact_answer(
     search = searcher(vectors, filled)
     _, rows = search.search(queries, 10, Admitted(None, ROWS), probes=LISTS)
     assert found_of(rows, exact(vectors, queries, 10)) == 1.0
+
+
+def test_the_lists_and_the_comparison_in_one_call_find_what_they_find_one_after_the_other(
+    vectors: npt.NDArray[np.float16], filled: tuple[Path, Any], queries: Floats
+) -> None:
+    lists = Lists.opened(filled[0])
+    refined = RefinedLists(lists, ExactScan(vectors))
+    for k, candidates in ((1, 7), (10, 10), (49, 100)):
+        together = refined.search(queries, k, candidates=candidates, probes=5)
+        chosen = lists.nearest_lists(queries, 5)
+        apart = rescored(vectors, queries, lists.search_in(queries, candidates, *chosen), k)
+        assert np.array_equal(together[1], apart[1])
+        assert np.allclose(together[0], apart[0], atol=1e-6)
+
+
+def test_lists_that_hold_fewer_rows_than_wanted_are_filled_up(
+    vectors: npt.NDArray[np.float16], filled: tuple[Path, Any], queries: Floats
+) -> None:
+    refined = RefinedLists(Lists.opened(filled[0]), ExactScan(vectors))
+    scores, rows = refined.search(queries, ROWS, candidates=ROWS, probes=1)
+    there = rows >= 0
+    held = np.bincount(filled[1])
+    assert set(there.sum(axis=1)) <= set(held)
+    assert np.isneginf(scores[~there]).all()
+    assert np.isfinite(scores[there]).all()
+
+
+def test_fewer_results_have_fewer_candidates_but_more_of_them_each() -> None:
+    counts = [candidates_for(k, 200) for k in (1, 10, 40, 80, 100, 1000)]
+    assert counts == [23, 71, 142, 200, 250, 2500]
 
 
 def masks(vectors: npt.NDArray[np.float16]) -> list[tuple[str, Flags]]:
