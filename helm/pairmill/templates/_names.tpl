@@ -95,12 +95,17 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
+{{/* Takes root and user; where that is none, whom the cluster chooses. Files are the group's that all pods share. */}}
 {{- define "pairmill.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- with .user }}
+runAsUser: {{ int . }}
+runAsGroup: {{ int . }}
+{{- end }}
+{{- with .root.Values.runAsUser }}
+fsGroup: {{ int . }}
 fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}

@@ -137,14 +137,27 @@ preStop: # others may not know yet that it goes
     {{- include "pairmill.pod.mounts" . | nindent 4 }}
 {{- end -}}
 
-{{/* Where it runs: what is set, or else spread over nodes and zones as far as that can be had. */}}
-{{- define "pairmill.pod.placement" -}}
+{{/* Takes root, spec, user, and perhaps account, token and links. What every pod of a release begins with: who pulls
+     its image, who it is, where it runs, and how it resolves names. */}}
+{{- define "pairmill.pod.frame" -}}
+{{- include "pairmill.imagePullSecrets" .root }}
+{{- with .account }}
+serviceAccountName: {{ . }}
+{{- end }}
+automountServiceAccountToken: {{ default false .token }}
+enableServiceLinks: {{ default false .links }}
+securityContext:
+  {{- mustMergeOverwrite (include "pairmill.podSecurityContext" . | fromYaml) (default dict .spec.podSecurityContext) | toYaml | nindent 2 }}
 {{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" "dnsConfig" "hostAliases" }}
 {{- with get $.spec $key }}
 {{ $key }}:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* What is set, or else spread over nodes and zones as far as that can be had. */}}
+{{- define "pairmill.pod.spread" -}}
 topologySpreadConstraints:
 {{- if .spec.topologySpreadConstraints }}
   {{- toYaml .spec.topologySpreadConstraints | nindent 2 }}
@@ -176,16 +189,11 @@ metadata:
   annotations:
     {{- include "pairmill.pod.annotations" . | nindent 4 }}
 spec:
-  {{- with include "pairmill.imagePullSecrets" .root | trim }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  serviceAccountName: {{ include "pairmill.serviceAccountName" . }}
-  automountServiceAccountToken: false
-  enableServiceLinks: {{ include "pairmill.isDemoDownloader" . | default "false" }}
+  {{- $account := include "pairmill.serviceAccountName" . }}
+  {{- $links := not (empty (include "pairmill.isDemoDownloader" .)) }}
+  {{- include "pairmill.pod.frame" (dict "root" .root "spec" .spec "user" .root.Values.runAsUser "account" $account "token" .spec.serviceAccount.automount "links" $links) | trim | nindent 2 }}
   terminationGracePeriodSeconds: {{ include "pairmill.grace" . }}
-  securityContext:
-    {{- mustMergeOverwrite (include "pairmill.podSecurityContext" .root | fromYaml) .spec.podSecurityContext | toYaml | nindent 4 }}
-  {{- include "pairmill.pod.placement" . | trim | nindent 2 }}
+  {{- include "pairmill.pod.spread" . | nindent 2 }}
   {{- $init := "" -}}
   {{- if .facts.bundles -}}{{- $init = include "pairmill.bundles.init" (dict "root" .root "which" .facts.bundles) -}}{{- end -}}
   {{- if or (trim $init) .spec.extraInitContainers }}

@@ -39,6 +39,10 @@ scaleTargetRef:
 pollingInterval: {{ int $scaling.pollingSeconds }}
 minReplicaCount: {{ int $scaling.minReplicas }}
 maxReplicaCount: {{ int $scaling.maxReplicas }}
+{{- with $scaling.fallback }}
+fallback:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 advanced:
   horizontalPodAutoscalerConfig:
     behavior:

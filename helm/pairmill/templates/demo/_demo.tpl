@@ -36,16 +36,6 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{- define "pairmill.demo.podBasics" -}}
-{{- with include "pairmill.imagePullSecrets" .root | trim }}
-{{ . }}
-{{- end }}
-automountServiceAccountToken: false
-enableServiceLinks: false
-securityContext:
-  {{- include "pairmill.podSecurityContext" .root | nindent 2 }}
-{{- end -}}
-
 {{/* Takes root, part and values (size, storageClassName). The claim of a part that keeps something. */}}
 {{- define "pairmill.demo.claim" -}}
 - metadata:

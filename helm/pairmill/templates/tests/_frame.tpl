@@ -5,7 +5,7 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext:
   {{- include "pairmill.containerSecurityContext" . | nindent 2 }}
 resources:
-  {{- toYaml .Values.topics.resources | nindent 2 }}
+  {{- toYaml .Values.jobs.resources | nindent 2 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: secrets, mountPath: /etc/pairmill, readOnly: true}

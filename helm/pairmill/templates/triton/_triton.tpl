@@ -50,6 +50,14 @@
 {{- if include "pairmill.triton.ownModels" . -}}{{- include "pairmill.bundles.fetched" . -}}{{- end -}}
 {{- end -}}
 
+{{/* To fetch bundles, when a pod starts; a server itself calls nobody. */}}
+{{- define "pairmill.triton.egress" -}}
+{{- $rules := list -}}
+{{- if include "pairmill.triton.fetches" . -}}{{- $rules = list (include "pairmill.egress.dns" .) (include "pairmill.egress.store" .) -}}{{- end -}}
+{{- with .Values.triton.extraEgress -}}{{- $rules = append $rules (toYaml .) -}}{{- end -}}
+{{- compact $rules | join "\n" | default "[]" -}}
+{{- end -}}
+
 {{- define "pairmill.triton.ownModels" -}}
 {{- if not .Values.triton.modelRepository.existingClaim -}}true{{- end -}}
 {{- end -}}
@@ -72,6 +80,10 @@
     {{- with $triton.extraArgs }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+  {{- with $triton.extraEnvFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- with $triton.extraEnv }}
   env:
     {{- toYaml . | nindent 4 }}
@@ -110,6 +122,9 @@
       {{- end }}
     - {name: tmp, mountPath: /tmp}
     - {name: shm, mountPath: /dev/shm}
+    {{- with $triton.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end -}}
 
 {{- define "pairmill.triton.volumes" -}}
@@ -132,5 +147,8 @@
 {{- else }}
 - name: models
   persistentVolumeClaim: {claimName: {{ $triton.modelRepository.existingClaim }}, readOnly: true}
+{{- end }}
+{{- with $triton.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
