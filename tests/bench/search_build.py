@@ -19,17 +19,20 @@ from pairmill_index.manifest import IndexVersion, Modality
 from pairmill_index.opened import OpenSegment, open_index
 from pairmill_index.options import BuildOptions, cores
 from pairmill_index.progress import Progress, no_progress
+from pairmill_index.publish import current_or_none, read_version
+from pairmill_index.rule import choose
 from tests.bench.figures import Column, Figure, Result, Sample
 from tests.bench.isolated import CPU, MEMORY, SECONDS, in_own_process, metered
 from tests.bench.peers import peer_command
 from tests.bench.peers_run import run_peer
 from tests.bench.search_found import DEPTHS, best_scores, own_search, scores_of, shares_found, timed
 from tests.bench.setup import Setup
-from tests.bench.vectors import SearchWorld
+from tests.bench.vectors import DIMENSIONS, SearchWorld
 
 ROWS: Final = 1_000_000
 PEER_MEMORY: Final = 2_500_000_000  # bytes; less than 2.1 GB and autofaiss begins none of a million vectors
 BUDGETS: Final = (300, 2_500)  # bytes of lists for a vector; a vector of 512 halves has 1,024
+ROOMY: Final = BUDGETS[-1]  # what lists find is good by itself too
 QUERIES: Final = 400
 LATENCY_MS: Final = 10.0
 PATIENCE: Final = 10  # times the CPU time of Pairmill's index that autofaiss gets
@@ -84,6 +87,17 @@ def build_own(world: SearchWorld, budget: int, progress: Progress = no_progress)
     store = DirectoryStore(world.dataset)
     scratch = world.folder / "scratch"
     return build_index(Dataset.open(store), store, options, scratch=scratch, progress=progress)
+
+
+def have_built(world: SearchWorld, per_vector: int) -> None:
+    """Builds the index unless there is one of the kind that this many bytes a vector give."""
+    budget = per_vector * world.rows
+    wanted = choose(rows=world.rows, dimensions=DIMENSIONS, memory_bytes=budget, latency_ms=LATENCY_MS)
+    store = DirectoryStore(world.dataset)
+    current = current_or_none(store)
+    segments = read_version(store, current).segments if current is not None else ()
+    if {index.kind for segment in segments for index in segment.indices} != {wanted.kind}:
+        build_own(world, budget)
 
 
 def measure_own(world: SearchWorld, budget: int) -> Sample:

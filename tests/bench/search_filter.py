@@ -11,12 +11,11 @@ import numpy as np
 
 from pairmill.store.directory import DirectoryStore
 from pairmill_index.arrays import NO_ROW, Flags, Floats, Rows
-from pairmill_index.layout import CURRENT
 from pairmill_index.manifest import Modality
 from pairmill_index.opened import OpenSegment, open_index
 from tests.bench.figures import Column, Figure, Result, Sample
 from tests.bench.isolated import in_own_process
-from tests.bench.search_build import BUDGETS, ROWS, build_own
+from tests.bench.search_build import ROOMY, ROWS, have_built
 from tests.bench.search_found import Search, scores_of, shares_found, timed
 from tests.bench.setup import Setup
 from tests.bench.vectors import SearchWorld
@@ -77,8 +76,7 @@ def by_side(segment: OpenSegment, share: float) -> Flags:
 
 def measure(world: SearchWorld, masks: Masks, share: float) -> Sample:
     """Builds the index unless it is there, and searches it with one filter."""
-    if not (world.dataset / CURRENT).exists():
-        build_own(world, BUDGETS[0] * world.rows)
+    have_built(world, ROOMY)
     with open_index(DirectoryStore(world.dataset), world.folder / "open") as index:
         segment, queries = index.segments[0], world.queries(QUERIES)
         mask = masks(segment, share)

@@ -11,14 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pairmill.store.directory import DirectoryStore
 from pairmill_index.arrays import NO_ROW, Floats
-from pairmill_index.layout import CURRENT
 from pairmill_index.opened import open_index
 from tests.bench.figures import Column, Figure, Result, Sample
 from tests.bench.isolated import in_own_process
 from tests.bench.peers import peer_command
 from tests.bench.peers_run import run_peer
 from tests.bench.processes import family
-from tests.bench.search_build import BUDGETS, ROWS, build_own
+from tests.bench.search_build import ROOMY, ROWS, have_built
 from tests.bench.search_client import asked, ids_of, knn_bodies
 from tests.bench.search_found import own_search, recalls, timed
 from tests.bench.search_servers import DATASET, READY_SECONDS, ClipBack, Explorer, PeerIndex, Server
@@ -67,17 +66,16 @@ def benchmark(setup: Setup) -> Result:
             samples[label].append(found)
     return Result(
         name="search-serve",
-        setup=f"{rows:,} samples, the same inverted lists with as many looked into for each query; "
-        f"{REQUESTS} vectors that are not in the index, the {RESULTS} nearest pictures of each with "
-        "metadata; one core for a search; the asking process is on the same machine",
+        setup=f"{rows:,} samples, the same inverted lists, of {ROOMY:,} bytes a vector, with as many looked "
+        f"into for each query; {REQUESTS} vectors that are not in the index, the {RESULTS} nearest pictures "
+        "of each with metadata; one core for a search; the asking process is on the same machine",
         columns=[Column(label=label, samples=runs) for label, runs in samples.items()],
     )
 
 
 def prepare(world: SearchWorld) -> None:
     """Builds the index unless it is there, and lays it out for the peer."""
-    if not (world.dataset / CURRENT).exists():
-        build_own(world, BUDGETS[0] * world.rows)
+    have_built(world, ROOMY)
     PeerIndex.laid_out(world)
 
 
