@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
+from pairmill.errors import RetriableError
 from pairmill_standalone.cli.api_caller import Caller, may_pass, pause_seconds
 
 T = TypeVar("T")
@@ -35,6 +36,10 @@ def followed(
     import grpc
 
     heard_at, failures, seen = caller.clock.monotonic(), 0, False
+
+    def is_late() -> bool:
+        return caller.clock.monotonic() - heard_at >= patience_seconds
+
     while True:
         try:
             with opened() as messages:
@@ -44,13 +49,13 @@ def followed(
                     if has_ended(message):
                         return
         except grpc.RpcError as error:
-            late = caller.clock.monotonic() - heard_at >= patience_seconds
-            if late or not _will_pass(error, seen):
+            if is_late() or not _will_pass(error, seen):
                 raise caller.error(error) from error
-            if failures == _SAID_AFTER - 1:
-                tell(
-                    f"{caller.target} does not answer; {what} goes on, and so does the watch when it is back"
-                )
+        else:  # as proxies do that have nobody behind them
+            if is_late():
+                raise RetriableError(f"{caller.target} ends streams without a word about {what}")
+        if failures == _SAID_AFTER - 1:
+            tell(f"{caller.target} does not answer; {what} goes on, and so does the watch when it is back")
         caller.clock.sleep(pause_seconds(failures))
         failures += 1
 
