@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -25,6 +26,8 @@ from pairmill.bus.kafka_inside import (
     is_about_to_join,
     is_heard,
     is_stable,
+    is_undisturbed,
+    let_fetches_wait,
     put_away_empty_batch,
 )
 from pairmill.bus.kafka_lag import LagMeter
@@ -40,6 +43,9 @@ from pairmill.errors import PairmillError, RetriableError
 log = structlog.get_logger(__name__)
 
 _LEAST_JOIN_SECONDS: Final = 0.25  # that a look may take while the group is being made
+_FETCH_SECONDS: Final = 0.25  # that a broker may hold back an answer without messages, soon after some came
+_LONG_FETCH_SECONDS: Final = 1.0  # later
+_BUSY_SECONDS: Final = 5.0  # after messages came
 _LEAVE_SECONDS: Final = 3.0  # a broker that does not answer may not keep a process from its end
 _NOT_A_MEMBER: Final = (
     errors.CommitFailedError,
@@ -82,6 +88,7 @@ class KafkaMember(Closing):
         self._paused: frozenset[TopicPartition] = frozenset()
         self._owed: dict[TopicPartition, int] = {}  # to commit as soon as the group takes it
         self._replaced_at: float | None = None
+        self._busy_until = 0.0
 
     def _join(self) -> Any:
         client = self._clients.member(self._group, self._member)
@@ -119,6 +126,7 @@ class KafkaMember(Closing):
             for record in records
         ]
         if messages:
+            self._busy_until = time.monotonic() + _BUSY_SECONDS
             self._clock.stamped_before(max(each.appended_at for each in messages).timestamp())
         return messages
 
@@ -127,6 +135,7 @@ class KafkaMember(Closing):
         batches: Mapping[Any, Sequence[Any]] = {}
         until = time.monotonic() + _LEAST_JOIN_SECONDS
         put_away_empty_batch(client)
+        let_fetches_wait(client, self._fetch_seconds())
         try:
             wait = _LEAST_JOIN_SECONDS if is_about_to_join(client) else 0.0
             batches = client.poll(timeout_ms=wait * 1000, max_records=max_records)
@@ -230,12 +239,21 @@ class KafkaMember(Closing):
 
     def _woken(self, remaining: float) -> bool:
         """Rests until something may have come; whether the poll is to end."""
-        if self._replaced_at is None:
-            client = self._client.get()
-            if not is_stable(client):  # a look takes its time then
-                return self._rest.was_woken() or remaining <= 0
-            self._rest.watch(client)
-        return self._rest.wait(remaining) or remaining <= 0
+        if self._replaced_at is not None:
+            return self._rest.wait(remaining) or remaining <= 0
+        client = self._client.get()
+        if not is_stable(client):  # a look takes its time then
+            return self._rest.was_woken() or remaining <= 0
+        self._rest.watch(client)
+        return self._rest.wait(remaining, partial(is_undisturbed, client)) or remaining <= 0
+
+    def _fetch_seconds(self) -> float:
+        """Returns how long fetches may be held back.
+
+        A partition that is resumed waits for the end of the fetch under way, which is without it. So they are
+        short while tasks come in quick succession, and a partition may be read to its end between two looks.
+        """
+        return _FETCH_SECONDS if time.monotonic() < self._busy_until else _LONG_FETCH_SECONDS
 
     # State
 

@@ -97,6 +97,33 @@ def answers_under_way(client: Any) -> Sequence[Any]:
     return list(client._fetcher._fetch_futures)
 
 
+def is_undisturbed(client: Any) -> bool:
+    """Returns whether a look would find nothing but what an answer under way is going to tell of.
+
+    It asks nobody and changes nothing, and costs a small part of a look.
+    """
+    coordinator, fetcher = client._coordinator, client._fetcher
+    beats = coordinator._heartbeat_loop_future
+    if beats is None or beats.is_done or not is_heard(client):
+        return False
+    if not is_stable(client) or coordinator.need_rejoin() or fetcher._completed_fetches:
+        return False
+    asked: set[int | None] = fetcher._nodes_with_pending_fetch_requests
+    return _awaited_brokers(client) <= asked
+
+
+def _awaited_brokers(client: Any) -> set[int | None]:
+    """Returns who is to be asked for messages, each once at a time; a partition may have nobody to ask."""
+    leader_of = client._fetcher._manager.cluster.leader_for_partition
+    assigned = list(client._subscription.assignment.items())  # another thread may change it
+    return {leader_of(place) for place, state in assigned if not state.paused}
+
+
+def let_fetches_wait(client: Any, seconds: float) -> None:
+    """Has the broker hold the next fetches back for so long while there is nothing to fetch."""
+    client._fetcher.config["fetch_max_wait_ms"] = round(seconds * 1000)
+
+
 def give_up_sending(producer: Any, seconds: float) -> None:
     """Has a producer give up what it has not delivered, and waits a little for the end of its thread.
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from pairmill.bus.kafka_inside import answers_under_way
 
-_LONGEST_SECONDS: Final = 0.25  # until the next look, which sees what no answer tells of
+_GLANCE_SECONDS: Final = 0.25  # between two glances at what the client knows by itself
+_LONGEST_SECONDS: Final = 2.0  # until the next look, which sees what nothing tells of
 
 Poke = bool  # True where the poll is to end, False where something may have come
 
@@ -24,13 +27,19 @@ class Rest:
         """Ends the wait under way, or else the next one."""
         self._pokes.put(True)
 
-    def wait(self, seconds: float) -> bool:
-        """Waits at most so long; returns whether it was woken."""
-        if seconds > 0:
+    def wait(self, seconds: float, is_calm: Callable[[], bool] = lambda: False) -> bool:
+        """Waits at most so long; returns whether it was woken.
+
+        It ends sooner once an answer came that is watched, and at the first glance that finds no calm: then
+        only a look can tell what there is.
+        """
+        deadline = time.monotonic() + min(_LONGEST_SECONDS, seconds)
+        while (remaining := deadline - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
-                if self._pokes.get(timeout=min(_LONGEST_SECONDS, seconds)):
-                    self.was_woken()
-                    return True
+                woken = self._pokes.get(timeout=min(_GLANCE_SECONDS, remaining))
+                return self.was_woken() or woken
+            if not is_calm():
+                break
         return self.was_woken()
 
     def was_woken(self) -> bool:
