@@ -160,7 +160,10 @@ def main(folder: str, kill_at: str) -> int:
     with open_stack(Path(folder)) as stack:
         point, _, passage = kill_at.partition(":")
         checkpoints = KillAt(point, int(passage)) if point else NoCheckpoints()
-        loop = stack.loop(ToyHandler(fails_for_one_wat), checkpoints=checkpoints)
+        handler = ToyHandler(fails_for_one_wat)
+        loop = stack.loop(
+            handler, checkpoints=checkpoints, commit_seconds=0.0
+        )  # so that a kill has its commit
         signal.signal(signal.SIGTERM, lambda _number, _frame: loop.request_stop())
         return loop.run()
 

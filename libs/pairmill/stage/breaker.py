@@ -28,7 +28,12 @@ class Backoff:
 
     def ready(self) -> bool:
         """Whether the delay after the last failure is over."""
-        return self._clock.monotonic() >= self._ready_at
+        return self.ready_in == 0
+
+    @property
+    def ready_in(self) -> float:
+        """Seconds until the delay after the last failure is over; 0 if it is."""
+        return max(0.0, self._ready_at - self._clock.monotonic()) if self._failures else 0.0
 
     def fail(self) -> None:
         """Notes a failure and starts the next delay."""

@@ -22,9 +22,9 @@ class Due:
     at: datetime
     monotonic: float
 
-    def passed(self, now: datetime, monotonic: float) -> bool:
-        """Whether it is time; `now` is the broker's time."""
-        return now >= self.at or monotonic >= self.monotonic
+    def remaining(self, now: datetime, monotonic: float) -> float:
+        """Returns the seconds until it is time, 0 once it is; `now` is the broker's time."""
+        return max(0.0, min((self.at - now).total_seconds(), self.monotonic - monotonic))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,10 +69,14 @@ class UnitInHand:
         """Whether a worker thread has it."""
         return self.future is not None
 
-    def startable(self, now: datetime, monotonic: float) -> bool:
-        """Whether work may start: it is due, and the delay after a failure is over."""
-        idle = self.future is None and self.effect is None and not self.lost
-        return idle and self.due.passed(now, monotonic) and self.backoff.ready()
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is still to be worked on."""
+        return self.future is None and self.effect is None and not self.lost
+
+    def startable_in(self, now: datetime, monotonic: float) -> float:
+        """Returns the seconds until it is due and the delay after a failure is over; 0 if work may start."""
+        return max(self.due.remaining(now, monotonic), self.backoff.ready_in)
 
     def cut_off(self) -> None:
         """Asks the attempt at work, if any, to end with what it has (U9)."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -23,6 +24,7 @@ from pairmill.stage.attempt import AttemptEnd, Fault, new_context, run_attempt
 from pairmill.stage.backpressure import Backpressure
 from pairmill.stage.breaker import Backoff, Breaker
 from pairmill.stage.checkpoints import Checkpoints
+from pairmill.stage.commits import Commits
 from pairmill.stage.datasets import dataset_store
 from pairmill.stage.hand import PendingEffect, UnitInHand
 from pairmill.stage.health import LoopHealth
@@ -43,7 +45,6 @@ log = structlog.get_logger(__name__)
 
 _POLL_RECORDS = 64
 _LAG_SECONDS = 5.0
-_CALM_POLLS = 5  # while nothing but a message, an end or a stop can be news, a poll may be so much longer
 GAVE_UP = 3
 """Exit code of a stage that ended because it cannot do its work here."""
 
@@ -58,7 +59,9 @@ class LoopSettings:
     scratch: Path  # folder for the attempts' private folders
     units_in_flight: int = 2
     waiting_per_partition: int = 4  # with so many tasks in hand a partition is paused
-    poll_seconds: float = 0.2  # longest wait for messages while a unit waits for something else
+    poll_seconds: float = 0.2  # longest wait for messages while something else is wrong
+    calm_seconds: float = 2.0  # longest wait while nothing but what wakes the loop can be news
+    commit_seconds: float = 1.0  # from one commit to the next
     progress_seconds: float = 2.0  # least time between two signs of life of a unit
     stop_seconds: float = 20.0  # what is not finished this long after a stop stays uncommitted
     give_up_seconds: float | None = None  # end after so long an outage; None waits for ever
@@ -101,6 +104,7 @@ class StageLoop:
         self._intake = Intake(handler.stage, settings.group, store, self._tracker, clock)
         self._announcer = Announcer(bus, self._signs)
         self._publisher = EffectPublisher(bus, store, checkpoints)
+        self._commits = Commits(self._tracker, clock, observer, checkpoints, settings.commit_seconds)
         self._backpressure = Backpressure(settings.waiting_per_partition, self._tracker, self._intake)
         self._hand: list[UnitInHand] = []
         self._generation: int | None = None
@@ -167,15 +171,19 @@ class StageLoop:
             self._clock.sleep(self._settings.poll_seconds)
 
     def _patience(self) -> float:
-        """For how long a poll may wait for messages."""
-        if self._backoff.failures:
-            return self._settings.poll_seconds
-        if any(unit.ended or unit.effect for unit in self._hand) or self._tracker.commits():
+        """For how long a poll may wait for messages: until the next thing that nothing wakes the loop for."""
+        settings = self._settings
+        troubled = self._backoff.failures or self._breaker.is_open or self._outage.reason is not None
+        if troubled or self._stop.is_set() or not self._tenure.holds():
+            return settings.poll_seconds
+        if any(unit.ended or unit.effect for unit in self._hand):
             return 0.0
-        at_work = sum(unit.at_work for unit in self._hand)
-        busy = at_work in (len(self._hand), self._settings.units_in_flight)
-        troubled = self._breaker.is_open or self._outage.reason is not None
-        return self._settings.poll_seconds * (_CALM_POLLS if busy and not troubled else 1)
+        calm = min(settings.calm_seconds, settings.most_silence_seconds / 2)
+        waiting = [unit for unit in self._hand if unit.is_waiting]
+        if waiting and len(self._hand) - len(waiting) < settings.units_in_flight:
+            now, monotonic = self._bus.now(), self._clock.monotonic()
+            calm = min(calm, *(unit.startable_in(now, monotonic) for unit in waiting))
+        return min(calm, self._commits.due_in)
 
     def _turn(self, consumer: Consumer) -> None:
         if self._stop.is_set():
@@ -198,7 +206,7 @@ class StageLoop:
         self._collect()
         self._publish_effects()
         self._publish_poison()
-        self._commit(consumer)
+        self._commits.apply(consumer, at_once=self._stop.is_set())
         if not self._stop.is_set():
             self._read()
             self._start()
@@ -246,7 +254,10 @@ class StageLoop:
         if free <= 0 or self._breaker.is_open or not self._outage.may_try():
             return
         now, monotonic = self._bus.now(), self._clock.monotonic()
-        chosen = [unit for unit in self._hand if unit.startable(now, monotonic)][:free]
+        startable = (
+            unit for unit in self._hand if unit.is_waiting and unit.startable_in(now, monotonic) == 0
+        )
+        chosen = list(islice(startable, free))
         if not chosen:
             return
         standings = self._registry.ask([unit.task for unit in chosen])
@@ -362,14 +373,6 @@ class StageLoop:
     def _finish(self, unit: UnitInHand) -> None:
         self._tracker.finish(unit.source, unit.message.offset)
         self._hand.remove(unit)
-
-    def _commit(self, consumer: Consumer) -> None:
-        commits = self._tracker.commits()
-        if commits:
-            consumer.commit(commits)
-            self._tracker.committed(commits)
-            self._observer.committed(commits)
-            self._checkpoints.passed("after_commit")
 
     # Ends
 

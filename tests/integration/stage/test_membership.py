@@ -22,6 +22,8 @@ from pairmill_protos.unit.v1.unit_pb2 import ObjectRef, UnitTask
 from tests.fakes.processes import wait_until
 from tests.fakes.stage import Stack, ToyHandler, one_row, open_stack, running
 
+LONG = 1200.0
+
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
@@ -31,7 +33,9 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 def test_the_end_of_a_unit_and_a_stop_end_a_poll(stack: Stack) -> None:
     stack.publish(stack.tasks[:4])
-    with running(stack.loop(ToyHandler(one_row), units_in_flight=1, poll_seconds=600.0)):
+    with running(
+        stack.loop(ToyHandler(one_row), units_in_flight=1, calm_seconds=LONG, most_silence_seconds=2 * LONG)
+    ):
         wait_until(lambda: stack.lag() == 0)
     assert len(stack.ledger()) == 4
 
@@ -40,7 +44,7 @@ def test_a10_tasks_without_work_wait_for_no_poll(stack: Stack) -> None:
     for _ in range(5):
         stack.publish(stack.tasks)
     handler = ToyHandler(one_row)
-    with running(stack.loop(handler, units_in_flight=1, poll_seconds=600.0)):
+    with running(stack.loop(handler, units_in_flight=1, calm_seconds=LONG, most_silence_seconds=2 * LONG)):
         wait_until(lambda: stack.lag() == 0)
     assert len(handler.seen) == 12
 
