@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
@@ -175,14 +175,30 @@ class _CardFile(BundleCard):
     files: dict[str, FileFacts]
 
 
+_Look = Callable[[Path, FileFacts], FileFacts]
+"""Returns what a file is, given what it has to be."""
+
+
 def load_bundle(folder: Path, *, wanted_digest: str = "") -> Bundle:
     """Returns the bundle in a folder after reading every file of it.
 
     Raises ConfigurationError naming each file that is missing, has other bytes than the card says, or lies
     outside the folder, what is wrong with the card itself, and a bundle that is not the one wanted.
     """
+    return _loaded(folder, wanted_digest, _as_read)
+
+
+def compared_bundle(folder: Path, *, wanted_digest: str = "") -> Bundle:
+    """Returns the bundle in a folder whose caller has just compared every file with what its card says.
+
+    Raises like `load_bundle`, but reads no file except the card: only sizes are looked at.
+    """
+    return _loaded(folder, wanted_digest, _as_compared)
+
+
+def _loaded(folder: Path, wanted_digest: str, facts: _Look) -> Bundle:
     card, files, digest = _read_card(folder)
-    problems = [*_problems_of_card(card, files), *_problems_of_files(folder, files)]
+    problems = [*_problems_of_card(card, files), *_problems_of_files(folder, files, facts)]
     if problems:
         raise ConfigurationError("\n".join(f"bundle: {folder}: {problem}" for problem in problems))
     if wanted_digest not in ("", digest):
@@ -273,14 +289,14 @@ def _thresholds(thresholds: Thresholds) -> Iterator[tuple[str, float, int]]:
             yield name, value, 0
 
 
-def _problems_of_files(folder: Path, files: Mapping[str, FileFacts]) -> Iterator[str]:
+def _problems_of_files(folder: Path, files: Mapping[str, FileFacts], facts: _Look) -> Iterator[str]:
     root = folder.resolve()
     for name, wanted in sorted(files.items()):
         try:
             if not _is_inside(root, name):
                 yield f"{name!r} lies outside the folder; {_FIX}"
                 continue
-            found = _facts(folder / name)
+            found = facts(folder / name, wanted)
         except OSError as error:
             yield f"{name[:100]!r}: {error.strerror}; {_FIX}"
             continue
@@ -297,6 +313,15 @@ def _is_inside(root: Path, name: str) -> bool:
     if not is_plain or "\\" in name or "\0" in name:
         return False
     return (root / name).resolve().is_relative_to(root)
+
+
+def _as_read(path: Path, wanted: FileFacts) -> FileFacts:
+    del wanted
+    return _facts(path)
+
+
+def _as_compared(path: Path, wanted: FileFacts) -> FileFacts:
+    return replace(wanted, bytes=path.stat().st_size)
 
 
 def _facts(path: Path) -> FileFacts:

@@ -1,17 +1,25 @@
-"""Brings a bundle from where it is kept to a folder: whole and verified, or not at all."""
+"""Brings a bundle from where it is kept to a folder: whole and verified, or not at all.
+
+Every byte is compared once, on its way: bundles have gigabytes, and what starts waits for them.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from pairmill.errors import ConfigurationError, CorruptObjectError, ObjectMissingError
 from pairmill.store.port import ObjectStore
 from pairmill.store.temporary import held_folder
-from pairmill_models.bundle import CARD_NAME, Bundle, load_bundle, named_files
+from pairmill_models.bundle import CARD_NAME, Bundle, FileFacts, compared_bundle, load_bundle, named_files
+
+_BLOCK: Final = 2**20
 
 
 def fetch_bundle(source: ObjectStore, folder: Path, *, wanted_digest: str = "") -> Bundle:
@@ -22,23 +30,22 @@ def fetch_bundle(source: ObjectStore, folder: Path, *, wanted_digest: str = "") 
     """
     with _beside(folder) as part:
         _told(CARD_NAME, partial(source.fetch, CARD_NAME, part / CARD_NAME))
-        if not _same_card(part, folder):
-            _fetch_files(source, part)
-            load_bundle(part, wanted_digest=wanted_digest)
-            _put(part, folder)
-    return load_bundle(folder, wanted_digest=wanted_digest)
+        if _same_card(part, folder):
+            return load_bundle(folder, wanted_digest=wanted_digest)
+        _fetch_files(source, part)
+        return _put(part, folder, wanted_digest)
 
 
 def copy_bundle(source: Path, folder: Path, *, wanted_digest: str = "") -> Bundle:
     """The same from a folder of this machine."""
-    load_bundle(source, wanted_digest=wanted_digest)
-    if not _same_card(source, folder):
-        with _beside(folder) as part:
-            for name in (CARD_NAME, *named_files(source)):
-                (part / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / name, part / name)
-            _put(part, folder)
-    return load_bundle(folder)
+    files = named_files(source)
+    if _same_card(source, folder):
+        return load_bundle(folder, wanted_digest=wanted_digest)
+    with _beside(folder) as part:
+        shutil.copyfile(source / CARD_NAME, part / CARD_NAME)
+        for name, facts in files.items():
+            _copy_file(source, part, name, facts)
+        return _put(part, folder, wanted_digest)
 
 
 @contextmanager
@@ -57,6 +64,29 @@ def _fetch_files(source: ObjectStore, part: Path) -> None:
         _told(name, partial(source.fetch, name, path, sha256=digest))
 
 
+def _copy_file(source: Path, part: Path, name: str, facts: FileFacts) -> None:
+    (part / name).parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with _opened(source, name) as old, (part / name).open("wb") as new:
+        while block := old.read(_BLOCK):
+            digest.update(block)
+            new.write(block)
+    if digest.hexdigest() != facts.sha256:
+        raise ConfigurationError(
+            f"bundle: {source}: {name} has other bytes than its card says; copy it again"
+        )
+
+
+def _opened(source: Path, name: str) -> BinaryIO:
+    path = source / name
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "no regular file")  # opening a pipe would wait for ever
+        return path.open("rb")
+    except OSError as error:
+        raise ConfigurationError(f"bundle: {source}: {name}: {error.strerror}; copy it again") from error
+
+
 def _told(name: str, fetch: Callable[[], object]) -> None:
     try:
         fetch()
@@ -71,8 +101,10 @@ def _same_card(one: Path, other: Path) -> bool:
     return path.is_file() and path.read_bytes() == (one / CARD_NAME).read_bytes()
 
 
-def _put(part: Path, folder: Path) -> None:
+def _put(part: Path, folder: Path, wanted_digest: str) -> Bundle:
     """Gives the finished files their name; whoever reads the old ones meanwhile keeps those it has open."""
+    compared_bundle(part, wanted_digest=wanted_digest)
     if folder.exists():
         shutil.rmtree(folder)
     part.rename(folder)
+    return compared_bundle(folder)

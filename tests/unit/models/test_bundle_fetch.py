@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pairmill.errors import ConfigurationError, RetriableError
+from pairmill.store.port import ObjectInfo
 from pairmill_models.bundle import CARD_NAME, Bundle, load_bundle
 from pairmill_models.bundle_fetch import copy_bundle, fetch_bundle
 from pairmill_models.tiny import bundle_path
@@ -57,6 +60,65 @@ def test_one_that_is_there_is_checked_and_not_fetched_again(
     (folder / name).write_bytes(b"damaged")
     with pytest.raises(ConfigurationError, match=name):
         fetch_bundle(store, folder)
+
+
+def test_what_was_compared_on_its_way_is_not_read_again(original: Bundle, tmp_path: Path) -> None:
+    """Bundles have gigabytes."""
+
+    class Exchanging(MemoryStore):
+        def fetch(self, key: str, path: Path, *, sha256: bytes | None = None) -> ObjectInfo:
+            info = super().fetch(key, path, sha256=sha256)
+            if key != CARD_NAME:
+                path.write_bytes(b"\0" * info.size_bytes)  # nobody looks
+            return info
+
+    store = Exchanging(strict=False)
+    for name in (CARD_NAME, *original.files):
+        store.put(name, original.path(name).read_bytes())
+    assert fetch_bundle(store, tmp_path / "b").files == original.files
+
+
+def test_what_stops_short_on_the_disk_is_not_taken(original: Bundle, tmp_path: Path) -> None:
+    class Short(MemoryStore):
+        def fetch(self, key: str, path: Path, *, sha256: bytes | None = None) -> ObjectInfo:
+            info = super().fetch(key, path, sha256=sha256)
+            if key != CARD_NAME:
+                path.write_bytes(path.read_bytes()[:-1])
+            return info
+
+    store = Short(strict=False)
+    for name in (CARD_NAME, *original.files):
+        store.put(name, original.path(name).read_bytes())
+    with pytest.raises(ConfigurationError, match=next(iter(original.files))):
+        fetch_bundle(store, tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def _remove_file(path: Path) -> None:
+    path.unlink()
+
+
+def _flip(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+
+def _make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("harm", [_remove_file, _flip, _make_pipe])
+def test_nothing_is_copied_of_a_folder_with_a_missing_or_damaged_file(
+    harm: Callable[[Path], None], original: Bundle, tmp_path: Path
+) -> None:
+    name = sorted(original.files)[-1]
+    source = Path(shutil.copytree(original.folder, tmp_path / "source"))
+    harm(source / name)
+    with pytest.raises(ConfigurationError, match=f"source: {name}"):
+        copy_bundle(source, tmp_path / "to" / "b")
+    with pytest.raises(ConfigurationError, match="pinned to 000"):
+        copy_bundle(original.folder, tmp_path / "to" / "b", wanted_digest="000")
+    assert list((tmp_path / "to").iterdir()) == []
 
 
 def test_another_one_of_the_name_is_replaced(store: MemoryStore, original: Bundle, tmp_path: Path) -> None:
