@@ -25,6 +25,7 @@ DEMO: Final = "demo"
 """What the release brings everything for itself; its secrets are drawn, so no two renderings are equal."""
 RELEASE: Final = "mill"
 NAMESPACE: Final = "data"
+KUBERNETES: Final = "1.34.0"
 _NO_CLUSTER: Final = {"KUBECONFIG": "/dev/null", "HOME": "/nonexistent", "PATH": ""}
 _EXPANDED: Final = re.compile(r"\$\(\w+_SERVICE_HOST\)")
 """What the kubelet puts an address in place of."""
@@ -81,6 +82,20 @@ def rendered_at(cluster: Path, example: str, *sets: str) -> tuple[Object, ...]:
 def refusal_at(cluster: Path, example: str, *sets: str) -> str:
     """Returns the message with which values are refused for the cluster that a file leads to."""
     done = _template(example, sets, cluster)
+    assert done.returncode != 0, "the values were taken"
+    return done.stderr
+
+
+def rendered_by(program: Path, example: str, *sets: str) -> tuple[Object, ...]:
+    """Returns all objects of an example as another Helm renders them."""
+    done = _template(example, sets, other=program)
+    assert done.returncode == 0, done.stderr
+    return tuple(document for document in load_all(done.stdout) if document)
+
+
+def refusal_by(program: Path, example: str, *sets: str) -> str:
+    """Returns the message with which another Helm refuses values."""
+    done = _template(example, sets, other=program)
     assert done.returncode != 0, "the values were taken"
     return done.stderr
 
@@ -165,9 +180,11 @@ def _sourced(source: Mapping[str, Any]) -> str:
 
 
 def _template(
-    example: str, sets: tuple[str, ...], cluster: Path | None = None
+    example: str, sets: tuple[str, ...], cluster: Path | None = None, other: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    command = [str(helm()), "template", RELEASE, str(CHART), "--namespace", NAMESPACE]
+    command = [str(other or helm()), "template", RELEASE, str(CHART), "--namespace", NAMESPACE]
+    if other:  # Helm 3 that Go has built believes in Kubernetes 1.20
+        command += ["--kube-version", KUBERNETES]
     env = _NO_CLUSTER
     if cluster:
         command += ["--dry-run=server", "--is-upgrade", "--disable-openapi-validation"]
