@@ -22,6 +22,7 @@ from pairmill.store.port import ObjectStore
 from pairmill_index.added_rows import AddedRows
 from pairmill_index.assemble import Assembler, Shared
 from pairmill_index.build import noted_unpaired, samples_digest, version_of
+from pairmill_index.contest import Contest
 from pairmill_index.files import LocalFiles
 from pairmill_index.layout import ROWS
 from pairmill_index.lists_build import ListsBuilder
@@ -32,9 +33,8 @@ from pairmill_index.options import cores
 from pairmill_index.passes import RowReader
 from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
-from pairmill_index.publish import changing, current_of, publish, read_version
+from pairmill_index.publish import changing, current_of, read_version
 from pairmill_index.removed import read_removed
-from pairmill_index.withdraw import published
 from pairmill_index.workplace import workplace
 
 _Pending = Mapping[str, PendingSegment]
@@ -71,10 +71,15 @@ def add_samples(
             builder=ListsBuilder(base.options, progress, threads=threads or cores()),
         )
         pending = {**addition.refreshed_pending(), **addition.added_pending()}
-        version = addition.version(pending)
-        with published(store, pending.values()):
-            publish(store, version, current, progress)
-    return version
+        contest = Contest(
+            store=store,
+            base=current,
+            served=base,
+            pending=pending.values(),
+            work=folder,
+            progress=progress,
+        )
+        return contest.publish(addition.version(pending))
 
 
 def _check_model(dataset: Dataset, base: IndexVersion) -> None:

@@ -18,6 +18,7 @@ from pairmill.spill import PartitionSpill
 from pairmill.store.port import ObjectStore
 from pairmill_index.assemble import Assembler, SegmentWriters, by_bucket
 from pairmill_index.columns import WORDS
+from pairmill_index.contest import Contest
 from pairmill_index.errors import IndexRefusedError
 from pairmill_index.join import aligned_parts, joined, sample_columns, without_ids
 from pairmill_index.lists_build import ListsBuilder
@@ -26,11 +27,10 @@ from pairmill_index.options import BuildOptions, cores
 from pairmill_index.passes import Cut, RowReader
 from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
-from pairmill_index.publish import changing, current_or_none, publish, read_version, removed_of
+from pairmill_index.publish import changing, current_or_none, read_version, removed_of
 from pairmill_index.removed import read_removed
 from pairmill_index.scatter import DATA, embedded_schema, parted
 from pairmill_index.unpaired import ROWS, PairCounter
-from pairmill_index.withdraw import published
 from pairmill_index.words import Vocabulary
 from pairmill_index.workplace import workplace
 from pairmill_index.writing import SegmentWriter
@@ -74,10 +74,16 @@ def build_index(
             builder=ListsBuilder(options, progress, threads=threads or cores()),
         )
         pending = build.pending()
-        version = build.version(build.segments(pending), noted_unpaired(pending.values()))
-        with published(store, pending.values()):
-            publish(store, version, base, progress)
-    return version
+        contest = Contest(
+            store=store,
+            base=base,
+            served=served,
+            pending=pending.values(),
+            work=folder,
+            progress=progress,
+            is_made_again=build.is_made_again,
+        )
+        return contest.publish(build.version(build.segments(pending), noted_unpaired(pending.values())))
 
 
 def _readable(store: ObjectStore, base: Current | None) -> IndexVersion | None:
@@ -115,6 +121,12 @@ class _Build:
         removed = self.removed.sha256 if self.removed is not None else ""
         made_from = ("build", __version__, manifest.version, self.options, removed)
         return {bucket: PendingSegment(self.store, bucket, made_from) for bucket in self.reader.buckets()}
+
+    def is_made_again(self, winner: IndexVersion | None) -> bool:
+        """Whether another build, behind a version, would make the same segments: none was removed more."""
+        if winner is None or _is_built(winner, self.reader.dataset, self.options):
+            return False
+        return winner.removed == self.removed
 
     def segments(self, pending: _Pending) -> list[Segment]:
         """Returns all segments, those that an earlier build finished and the others."""

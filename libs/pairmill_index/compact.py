@@ -12,6 +12,7 @@ import msgspec
 from pairmill import __version__
 from pairmill.store.port import ObjectStore
 from pairmill_index.assemble import Assembler, Shared, choice_for
+from pairmill_index.contest import Contest
 from pairmill_index.files import LocalFiles
 from pairmill_index.lists_build import ListsBuilder
 from pairmill_index.manifest import EXACT, IndexVersion, Segment
@@ -20,10 +21,9 @@ from pairmill_index.old import OldSegment
 from pairmill_index.options import cores
 from pairmill_index.pending import PendingSegment, settle
 from pairmill_index.progress import Progress, no_progress
-from pairmill_index.publish import changing, current_of, publish, read_version
+from pairmill_index.publish import changing, current_of, read_version
 from pairmill_index.removed import read_removed
 from pairmill_index.rule import is_smaller, lists_for
-from pairmill_index.withdraw import published
 from pairmill_index.workplace import workplace
 from pairmill_index.writing import SegmentWriter
 
@@ -65,9 +65,10 @@ def compact(
         if not groups:
             return base
         pending, version = compaction.version(groups)
-        with published(store, pending):
-            publish(store, version, current, progress)
-    return version
+        contest = Contest(
+            store=store, base=current, served=base, pending=pending, work=folder, progress=progress
+        )
+        return contest.publish(version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Names of an index's files, relative to the dataset's folder or prefix.
 
-Names of segments and versions are never used twice for other bytes (U4); `CURRENT` alone is replaced.
+Names of segments and versions are never used twice for other bytes (U4); `CURRENT` and notes are replaced.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Until the last write the version before serves, whatever dies. A folder has a lock. On a bucket of a server
 that writes on conditions `current.json` is replaced only if it is the one that was looked at, and it is
-looked at once more afterwards: whoever lost is told, and removes what it had stored. What is left is a moment
-on servers that know no conditions, or look at them before they take in the bytes: there the later of two who
-publish within it may win after the other has looked; nothing names the other's version any more, and no sweep
-finds its files.
+looked at once more afterwards: whoever lost is told, and `pairmill_index.contest` says what follows. What is
+left is a moment on servers that know no conditions, or look at them before they take in the bytes: there the
+later of two who publish within it may win after the other has looked; nothing names the other's version any
+more, and no sweep finds its files.
 """
 
 from __future__ import annotations

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pairmill.idarrays import Words, find
 from pairmill.store.port import ObjectStore
+from pairmill_index.contest import withheld
 from pairmill_index.errors import LostPublicationError
 from pairmill_index.files import LocalFiles
-from pairmill_index.ids import find_rows
 from pairmill_index.manifest import IndexVersion
-from pairmill_index.merge import served_rows
 from pairmill_index.old import OldSegment
 from pairmill_index.progress import Progress, no_progress
 from pairmill_index.publish import changing, current_of, publish, read_version
@@ -43,12 +41,7 @@ def remove_samples(
         removed = united(known, ids)
         files = LocalFiles(store, folder)
         old = [OldSegment(segment=one, files=files, dimensions=base.dimensions) for one in base.segments]
-        version = msgspec.structs.replace(
-            base,
-            removed=write_removed(store, removed),
-            removed_rows=_removed_rows(old, removed),
-            served_rows=served_rows(old, removed),
-        )
+        version = withheld(base, old, write_removed(store, removed), removed)
         try:
             publish(store, version, current, progress)
         except LostPublicationError:
@@ -73,7 +66,3 @@ def ids_of_urls(store: ObjectStore, urls: Sequence[str], *, scratch: Path) -> di
             for number in np.unique(numbers):
                 found[wanted[number]].append(ids[numbers == number])
     return {url: united(*ids) for url, ids in found.items()}
-
-
-def _removed_rows(segments: Sequence[OldSegment], removed: Words) -> int:
-    return sum(int(np.count_nonzero(find_rows(one.ids(), removed) >= 0)) for one in segments)
