@@ -14,12 +14,14 @@ from pairmill.rpc.calls import current_call
 from pairmill.rpc.quotas import Quota
 from pairmill.rpc.refusals import RefusedError
 from pairmill.rpc.server import Api
+from pairmill.watching import watched
 from pairmill_explorer.rpc.methods import METHODS, WATCH_EXPORT
 from pairmill_explorer.rpc.procedures import Procedure
 from pairmill_explorer.rpc.refusals import explorer_refusal
-from pairmill_explorer.rpc.watching import watched
 from pairmill_explorer.rpc.work import Workers
+from pairmill_explorer.subsets.exports.view import WATCH_SECONDS, has_ended
 from pairmill_protos.explorer.v1.subset_service_pb2 import (
+    Export,
     GetExportRequest,
     GetExportResponse,
     WatchExportRequest,
@@ -72,12 +74,12 @@ def _watch_handler(procedures: Mapping[str, Procedure], workers: Workers) -> grp
     def watch(request: WatchExportRequest, context: grpc.ServicerContext) -> Iterator[WatchExportResponse]:
         wanted = GetExportRequest(dataset=request.dataset, export_id=request.export_id)
 
-        def get() -> Any:
+        def get() -> Export:
             found: Any = _answer(get_export.answer, workers, wanted, context)
             assert isinstance(found, GetExportResponse)
             return found.export
 
-        for export in watched(get, current_call().wait):
+        for export in watched(get, has_ended, current_call().wait, WATCH_SECONDS):
             yield WatchExportResponse(export=export)
 
     return grpc.unary_stream_rpc_method_handler(

@@ -11,6 +11,7 @@ from typing import Final
 
 from pairmill.clock import Clock
 from pairmill.errors import RetriableError
+from pairmill.watching import watched
 from pairmill_explorer.datasets.registry import Datasets
 from pairmill_explorer.datasets.served import ServedDataset, Snapshot
 from pairmill_explorer.errors import BadRequestError, NotFoundError
@@ -27,7 +28,7 @@ from pairmill_explorer.subsets.exports.job import (
 )
 from pairmill_explorer.subsets.exports.layout import is_export_id
 from pairmill_explorer.subsets.exports.rates import bytes_per_second, rates
-from pairmill_explorer.subsets.exports.view import export_of
+from pairmill_explorer.subsets.exports.view import WATCH_SECONDS, export_of, has_ended
 from pairmill_explorer.subsets.line import ExportLine
 from pairmill_explorer.subsets.preview import preview_of
 from pairmill_explorer.subsets.recipe import Checked, check_name, checked, recipe_to_json
@@ -67,7 +68,6 @@ FORMATS: Final[Mapping[ExportFormat.ValueType, Format]] = {
 }
 MAX_EXAMPLES: Final = 1000
 _DEFAULT_EXAMPLES: Final = 20
-_WATCH_SECONDS: Final = 0.5
 
 
 class SubsetDesk:
@@ -142,15 +142,9 @@ class SubsetDesk:
     def watch_export(self, request: WatchExportRequest) -> Iterator[WatchExportResponse]:
         """Yields an export whenever it changed, until it has ended."""
         served = self._datasets.get(request.dataset)
-        job, last = _job(served, request.export_id, "export_id"), None
-        while True:
-            export = self._export(served, job)
-            if export != last:
-                yield WatchExportResponse(export=export)
-                last = export
-            if export.HasField("ended_at"):
-                return
-            self._line.wait(_WATCH_SECONDS)
+        job = _job(served, request.export_id, "export_id")
+        for export in watched(lambda: self._export(served, job), has_ended, self._line.wait, WATCH_SECONDS):
+            yield WatchExportResponse(export=export)
 
     def cancel_export(self, request: CancelExportRequest) -> CancelExportResponse:
         """Ends an export and removes what it wrote, also of one that is complete."""

@@ -17,7 +17,7 @@ from pairmill_gateway.rpc.requests import (
     state_problems,
     submit_problems,
 )
-from pairmill_gateway.rpc.watching import DEFAULT_SECONDS, LEAST_SECONDS, MOST_SECONDS, watched
+from pairmill_gateway.rpc.watching import DEFAULT_SECONDS, LEAST_SECONDS, MOST_SECONDS, watched_job
 from pairmill_protos.gateway.v1.job_service_pb2 import (
     CancelJobRequest,
     CancelJobResponse,
@@ -74,7 +74,7 @@ class JobRpc(JobServiceServicer):
         )
         caller = current_caller()
         seconds = request.interval_seconds or DEFAULT_SECONDS
-        for job in watched(lambda: self._jobs.get(request.job_id, caller), current_call().wait, seconds):
+        for job in watched_job(lambda: self._jobs.get(request.job_id, caller), current_call().wait, seconds):
             yield WatchJobResponse(job=job)
 
     def CancelJob(self, request: CancelJobRequest, context: grpc.ServicerContext) -> CancelJobResponse:  # noqa: N802 - the method's name

@@ -25,6 +25,14 @@ _ENDS: Final[Mapping[End, ExportState.ValueType]] = {
     End.CANCELLED: ExportState.EXPORT_STATE_CANCELLED,
 }
 
+WATCH_SECONDS: Final = 0.5
+"""How often a watch looks at an export."""
+
+
+def has_ended(export: Export) -> bool:
+    """Whether an export has ended; it goes on only when it is started again."""
+    return export.HasField("ended_at")
+
 
 def export_of(job: ExportHead, end: EndRecord | None, standing: Standing | None, shelf: JobShelf) -> Export:
     """Returns an export; one that nobody here is at is shown by the parts that stand."""
