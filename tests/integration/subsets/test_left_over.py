@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from pairmill.clock import SystemClock
 from pairmill.errors import NoSpaceError
 from pairmill.idarrays import words_of_bytes
 from pairmill.store.directory import DirectoryStore
-from pairmill_explorer.subsets.exports.job import JobShelf, PartRecord
+from pairmill_explorer.subsets.exports.job import End, JobShelf, PartRecord
 from pairmill_explorer.subsets.exports.layout import JOBS, end_key, manifest_key, part_name
 from pairmill_index.layout import version_key
 from pairmill_index.remove import remove_samples
 from pairmill_protos.explorer.v1.subset_service_pb2 import (
     CancelExportRequest,
+    Export,
     ExportState,
     ListExportsRequest,
 )
@@ -47,6 +50,7 @@ def test_g1_a_cancel_that_was_cut_off_is_ended_by_the_next_explorer(stored: Path
     with opened_desk(store, tmp_path / "s") as opened:
         opened.save(**ALL)
         stays, export = opened.export("IDS"), opened.export("WEBDATASET")
+        wait_until(lambda: not opened.line.is_busy)  # else the line removes the files too
         store.fails_at(manifest_key(export.export_id))
         with pytest.raises(NoSpaceError):
             opened.desk.cancel_export(CancelExportRequest(export_id=export.export_id))
@@ -65,9 +69,9 @@ def test_an_export_that_is_asked_for_again_is_not_taken_for_a_cancel_that_was_cu
     with opened_desk(stored, tmp_path / "s") as opened:
         opened.save(**ALL)
         export, shelf = opened.export("IDS"), JobShelf(opened.store)
-        assert not shelf.finish_cancel(export.export_id)
+        assert not shelf.remove_left(export.export_id, End.CANCELLED)
         shelf.forget_end(export.export_id)
-        assert not shelf.finish_cancel(export.export_id)
+        assert not shelf.remove_left(export.export_id, End.CANCELLED)
         assert files_in(stored / export.folder)
 
 
@@ -82,6 +86,49 @@ def test_an_export_that_failed_keeps_what_stands_until_it_is_cancelled(stored: P
         opened.desk.cancel_export(CancelExportRequest(export_id=failed.export_id))
         assert not JobShelf(store).parts(failed.export_id)
         assert not files_in(stored / failed.folder)
+
+
+def failed_export(stored: Path, tmp_path: Path) -> Export:
+    """Returns an export that failed and kept a part."""
+    store = FailingStore(DirectoryStore(stored), fails="/00002.tar", times=9)
+    with opened_desk(store, tmp_path / "s") as opened:
+        opened.save(**ALL)
+        failed = opened.export("WEBDATASET")
+    assert failed.state == ExportState.EXPORT_STATE_FAILED
+    assert files_in(stored / failed.folder)
+    return failed
+
+
+class DaysLater(SystemClock):
+    """Two days from now."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=2)
+
+
+def test_what_a_failed_export_of_an_old_index_wrote_is_swept_after_a_day(
+    stored: Path, tmp_path: Path
+) -> None:
+    failed, store = failed_export(stored, tmp_path), DirectoryStore(stored)
+    remove_samples(store, words_of_bytes(bytes(16), 16), scratch=tmp_path)  # a version that lacks no sample
+    with opened_desk(stored, tmp_path / "s") as opened:
+        complete = opened.export("IDS")  # the line looks before it carries out one
+        assert JobShelf(store).parts(failed.export_id)
+    with opened_desk(stored, tmp_path / "s", clock=DaysLater()) as opened:
+        wait_until(lambda: not files_in(stored / failed.folder))
+        assert not JobShelf(store).parts(failed.export_id)
+        shown = opened.ended(failed)
+        assert (shown.state, shown.error) == (failed.state, failed.error)
+        assert opened.export("IDS").export_id == complete.export_id
+        assert files_in(stored / complete.folder)
+
+
+def test_what_can_be_gone_on_with_is_not_swept(stored: Path, tmp_path: Path) -> None:
+    failed = failed_export(stored, tmp_path)
+    with opened_desk(stored, tmp_path / "s", clock=DaysLater()) as opened:
+        assert opened.export("IDS").state == COMPLETE
+        assert JobShelf(opened.store).parts(failed.export_id)
+        assert opened.export("WEBDATASET").export_id == failed.export_id
 
 
 @pytest.mark.parametrize("refused", [0, 1], ids=["at once", "g2 once the store is back"])

@@ -24,6 +24,7 @@ from pairmill_explorer.datasets.served import ServedDataset, Snapshot
 from pairmill_explorer.errors import RequestError
 from pairmill_explorer.subsets.exports.job import End, EndRecord, ExportJob, JobShelf
 from pairmill_explorer.subsets.exports.meter import Meter, Standing
+from pairmill_explorer.subsets.exports.sweep import ExportSweeper
 from pairmill_explorer.subsets.exports.work import ExportEndedError, Work
 from pairmill_explorer.subsets.recipe import checked, recipe_from_json
 from pairmill_index.layout import version_key
@@ -83,6 +84,7 @@ class ExportLine:
         self._datasets = datasets
         self._scratch = scratch
         self._clock = clock
+        self._sweeper = ExportSweeper(clock)
         self._changed = threading.Condition()
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._stop = threading.Event()
@@ -163,8 +165,11 @@ class ExportLine:
             if self._takes_up:
                 self._take_up()
             self._took_up = True
+            if self._takes_up:
+                self._sweeper.sweep(self._datasets)
             if (entry := self._next()) is None:
                 continue
+            self._sweeper.sweep(self._datasets)  # in a process that does one export and goes
             try:
                 self._carry_out(entry)
             except Exception as error:  # noqa: BLE001 - the thread's top: other exports go on
@@ -314,7 +319,7 @@ def _left_over(shelf: JobShelf) -> list[ExportJob]:
     """Returns the exports that no explorer completed; removes what is left of those that were cancelled."""
     found = list(shelf.all())
     for head, end in found:
-        if end is not None and end.state is End.CANCELLED and shelf.finish_cancel(head.export_id):
+        if end is not None and end.state is End.CANCELLED and shelf.remove_left(head.export_id, end.state):
             _log.info("cancel_finished", export=head.export_id)
     jobs = (shelf.job(head.export_id) for head, end in found if end is None)
     return [job for job in jobs if job is not None]

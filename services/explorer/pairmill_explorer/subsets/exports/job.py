@@ -152,18 +152,18 @@ class JobShelf:
     def cancel(self, job: ExportJob, ended_at: str) -> EndRecord:
         """Notes that an export was cancelled, then removes all that it wrote; returns what is noted.
 
-        Whoever is killed in between leaves files that `finish_cancel` removes.
+        Whoever is killed in between leaves files that `remove_left` removes.
         """
         end = EndRecord(state=End.CANCELLED, ended_at=ended_at)
         self.note_end(job, end)
         self.remove_files(job.export_id)
         return end
 
-    def finish_cancel(self, export_id: str) -> bool:
-        """Removes what is left of an export that was cancelled; returns whether something was."""
+    def remove_left(self, export_id: str, state: End) -> bool:
+        """Removes what is left of an export if it has ended so; returns whether something was."""
         left = self.files_there(export_id) or any(self.store.list(layout.parts_folder(export_id)))
         end = self.end(export_id) if left else None  # looked at last: it may have been asked for again
-        if end is None or end.state is not End.CANCELLED:
+        if end is None or end.state is not state:
             return False
         self.remove_files(export_id)
         return True
