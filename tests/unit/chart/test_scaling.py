@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pairmill.units import STAGE_TOPICS
+from pairmill_protos.unit.v1.unit_pb2 import Stage
 from tests.unit.chart.autoscaling import Autoscaler, divisors
 from tests.unit.chart.rendering import component_of, of_kind, only, pods, rendered
 
@@ -150,10 +151,10 @@ def test_of_recorded_lags_members_follow() -> None:
 
 
 def test_of_recorded_lags_retry_rounds_ask_for_nobody() -> None:
-    rounds = [topic for topic in RECORDED if topic.startswith("download-retry-")]
+    work, *rounds = STAGE_TOPICS[Stage.STAGE_DOWNLOAD]
     waited = [
         lags
-        for number, lags in enumerate(RECORDED["download-tasks"])
+        for number, lags in enumerate(RECORDED[work])
         if not sum(lags) and any(sum(RECORDED[topic][number]) for topic in rounds)
     ]
     assert waited  # nothing to do, but units in a retry round
