@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -24,31 +23,26 @@ from tests.cluster.demo import (
     wait_for_job,
     wait_until,
 )
+from tests.cluster.previous import previous_commit, unpack_chart
 from tests.conftest import REPOSITORY
 from tests.fakes.provided import lacking
 
 pytestmark = pytest.mark.timeout(2400)
-
-FIRST_CHART: Final = "e7228803006177569d05c378c262fa38fa2558da"
-"""The commit of the first chart with a demo; PREVIOUS_CHART names another folder or archive."""
 
 RUN: Final = {"demo.candidates": CANDIDATES, "demo.seed": SEED}
 
 
 @pytest.fixture(scope="module")
 def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The chart that was before this one."""
+    """The chart that was before this one; PREVIOUS_CHART names another folder or archive."""
     given = os.environ.get("PREVIOUS_CHART")
     if given:
         return Path(given)
     folder = tmp_path_factory.mktemp("previous")
-    command = f"git archive {FIRST_CHART} helm/pairmill | tar -x -C '{folder}'"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=REPOSITORY, capture_output=True, check=False
-    )
-    if done.returncode:
+    found = unpack_chart(REPOSITORY, previous_commit(REPOSITORY), folder)
+    if found is None:
         lacking("the chart that was before", "set PREVIOUS_CHART to its folder or archive")
-    return folder / "helm" / "pairmill"
+    return found
 
 
 @pytest.fixture(scope="module")
