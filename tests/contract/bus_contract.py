@@ -148,6 +148,16 @@ class BusContract:
         last = bus.read(SOURCE, start=0, max_records=10)[-1]
         assert bus.end_offset(SOURCE) > last.offset
 
+    def test_the_start_offset_is_that_of_the_oldest_message_or_the_end(self, bus: Broker) -> None:
+        assert bus.start_offset(SOURCE) == bus.end_offset(SOURCE)
+        publish(bus, 10)
+        assert bus.start_offset(SOURCE) == bus.read(SOURCE, start=0, max_records=1)[0].offset
+        kept = bus.read(SOURCE, start=0, max_records=10)[6]
+        bus.trim(SOURCE, kept.offset)
+        assert bus.start_offset(SOURCE) == kept.offset
+        bus.trim(SOURCE, bus.end_offset(SOURCE))
+        assert bus.start_offset(SOURCE) == bus.end_offset(SOURCE)
+
     def test_an_unknown_topic_is_a_wrong_configuration(self, bus: Broker) -> None:
         with pytest.raises(ConfigurationError, match="nowhere"):
             bus.partitions("nowhere")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -85,6 +85,13 @@ class MemoryBus(AbstractContextManager["MemoryBus"]):
         with self.lock:
             log = self.logs.get(source, _Log())
             return [message for message in log.messages if message.offset >= start][:max_records]
+
+    def watch(self, places: Mapping[TopicPartition, int], tell: Callable[[], None]) -> bool:
+        return False
+
+    def start_offset(self, source: TopicPartition) -> int:
+        found = self.read(source, start=0, max_records=1)
+        return found[0].offset if found else self.end_offset(source)
 
     def end_offset(self, source: TopicPartition) -> int:
         self.ping()

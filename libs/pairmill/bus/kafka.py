@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from pairmill.bus.kafka_consumer import KafkaMember
 from pairmill.bus.kafka_metadata import Metadata
 from pairmill.bus.kafka_publisher import Publisher
 from pairmill.bus.kafka_reader import Readers
+from pairmill.bus.kafka_watch import Watcher
 from pairmill.bus.port import Message, Outgoing, TopicPartition
 from pairmill.bus.settings import KafkaConfig
 from pairmill.bus.topics import topic_partitions
@@ -43,6 +44,7 @@ class KafkaBus(Closing):
         self._publisher = Publisher(
             self._clients, self._clock, delivery_seconds=config.delivery_timeout_seconds
         )
+        self._watcher = Watcher(self._clients)
         self._readers = Readers(self._clients, timeout_seconds=config.request_timeout_seconds)
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
@@ -80,6 +82,14 @@ class KafkaBus(Closing):
     def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
         """Returns messages from an offset on, without any group; fastest read in order."""
         return self._readers.of(source).read(start, max_records)
+
+    def watch(self, places: Mapping[TopicPartition, int], tell: Callable[[], None]) -> bool:
+        """Has `tell` called soon after a message stands at one of these places, or behind."""
+        return self._watcher.watch(places, tell)
+
+    def start_offset(self, source: TopicPartition) -> int:
+        """Returns the offset of the oldest message, or of the next one."""
+        return self._metadata.starts([source]).get(source, 0)
 
     def end_offset(self, source: TopicPartition) -> int:
         """Returns the offset that the next message will have at the earliest."""
@@ -128,4 +138,5 @@ class KafkaBus(Closing):
         """Closes all connections but those of consumers."""
         self._publisher.close()
         self._readers.close()
+        self._watcher.close()
         self._metadata.close()

@@ -27,6 +27,7 @@ from pairmill.bus.kafka_options import (
     producer_options,
     read_password,
     reader_options,
+    watcher_options,
 )
 from pairmill.bus.kafka_passwords import read_passwords_at_each_connection
 from pairmill.bus.kafka_probe import require_broker, speaks_tls
@@ -62,6 +63,10 @@ class KafkaClients:
     def reader(self) -> Any:
         """Returns a consumer without a group."""
         return self._make(KafkaConsumer, reader_options(self._servers, self._config))
+
+    def watcher(self) -> Any:
+        """Returns one that is to hear that there is something, and need not see all of it."""
+        return self._make(KafkaConsumer, watcher_options(self._servers, self._config))
 
     def member(self, group: str, member: str) -> Any:
         """Returns a consumer that is a static member of a group, once it subscribes."""

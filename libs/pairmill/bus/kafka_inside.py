@@ -124,6 +124,16 @@ def let_fetches_wait(client: Any, seconds: float) -> None:
     client._fetcher.config["fetch_max_wait_ms"] = round(seconds * 1000)
 
 
+def ask_for_more(client: Any) -> Sequence[Any]:
+    """Sends the fetches that can be sent now; returns their futures. Nobody waits for the answers."""
+    return list(client._fetcher.send_fetches())
+
+
+def drop_answers(client: Any) -> None:
+    """Forgets what came and was not taken in: until then no more is asked for of those partitions."""
+    client._fetcher._completed_fetches.clear()
+
+
 def give_up_sending(producer: Any, seconds: float) -> None:
     """Has a producer give up what it has not delivered, and waits a little for the end of its thread.
 

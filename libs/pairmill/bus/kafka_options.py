@@ -68,6 +68,11 @@ def reader_options(servers: tuple[str, ...], config: KafkaConfig) -> Options:
     }
 
 
+def watcher_options(servers: tuple[str, ...], config: KafkaConfig) -> Options:
+    """Returns a reader of which every answer is as small as it may be: one batch of records."""
+    return {**reader_options(servers, config), "max_partition_fetch_bytes": 1, "fetch_max_bytes": 1}
+
+
 def member_options(
     servers: tuple[str, ...], config: KafkaConfig, *, group: str, member: str, assignor: type[Any]
 ) -> Options:

@@ -6,7 +6,7 @@ assignment of partitions to members is for politeness and economy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -117,6 +117,18 @@ class Bus(AbstractContextManager["Bus"], Protocol):
 
     def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
         """Returns messages with offset >= `start` without any group; gaps between offsets may occur."""
+        ...
+
+    def watch(self, places: Mapping[TopicPartition, int], tell: Callable[[], None]) -> bool:
+        """Has `tell` called, in any thread, soon after a message stands at one of these places or behind.
+
+        Takes the place of the watch before. It may be called for nothing. Returns False where it will not be
+        called: then there is nothing but looking.
+        """
+        ...
+
+    def start_offset(self, source: TopicPartition) -> int:
+        """Returns the offset of the oldest message that is still there; the end where none is."""
         ...
 
     def end_offset(self, source: TopicPartition) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
@@ -103,6 +103,14 @@ class MeasuredBus:
     def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
         """Returns messages without any group."""
         return self._behind.read(source, start=start, max_records=max_records)
+
+    def watch(self, places: Mapping[TopicPartition, int], tell: Callable[[], None]) -> bool:
+        """Has `tell` called soon after a message stands at one of these places, or behind."""
+        return self._behind.watch(places, tell)
+
+    def start_offset(self, source: TopicPartition) -> int:
+        """Returns the offset of the oldest message that is still there."""
+        return self._behind.start_offset(source)
 
     def end_offset(self, source: TopicPartition) -> int:
         """Returns the offset that the next message will have at the earliest."""

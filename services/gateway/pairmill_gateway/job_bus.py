@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -24,9 +24,14 @@ class SharedPages:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._pages: dict[tuple[TopicPartition, int, int], Sequence[Message]] = {}
+        self.ends: dict[TopicPartition, int] = {}  # of the ledger, where it was read to its end in this round
 
     def next_round(self) -> None:
-        """Forgets what was read."""
+        """Forgets what was read, and where that ended."""
+        self._pages, self.ends = {}, {}
+
+    def forget(self) -> None:
+        """Forgets what was read in this round."""
         self._pages = {}
 
     def read(self, source: TopicPartition, *, start: int, max_records: int) -> Sequence[Message]:
@@ -34,6 +39,8 @@ class SharedPages:
         pages, place = self._pages, (source, start, max_records)
         if place not in pages:
             pages[place] = self._bus.read(source, start=start, max_records=max_records)
+            if not pages[place] and source.topic == LEDGER_TOPIC:
+                self.ends[source] = start
         return pages[place]
 
 
@@ -53,7 +60,7 @@ class JobBus(AbstractContextManager["Bus"]):
     def begin_turn(self, *, anew: bool = False) -> None:
         """Allows records again; `anew` asks for what stands there now, not as of this round."""
         if anew:
-            self._shared.next_round()
+            self._shared.forget()
         self._records_left, self.cut_short = RECORDS_PER_TURN, False
 
     def __exit__(
@@ -77,6 +84,14 @@ class JobBus(AbstractContextManager["Bus"]):
         messages = self._shared.read(source, start=start, max_records=max_records)
         self._records_left -= len(messages)
         return messages
+
+    def watch(self, places: Mapping[TopicPartition, int], tell: Callable[[], None]) -> bool:
+        """Passes on."""
+        return self._bus.watch(places, tell)
+
+    def start_offset(self, source: TopicPartition) -> int:
+        """Passes on."""
+        return self._bus.start_offset(source)
 
     def end_offset(self, source: TopicPartition) -> int:
         """Returns the end of a partition, as of a moment after all that was read and published."""
