@@ -79,6 +79,12 @@ class Book:
                     read += len(messages)
         return read
 
+    def places(self) -> dict[TopicPartition, int]:
+        """Returns where the topic's next records will stand, as of the last look."""
+        with self._lock:
+            count = self._bus.partitions(JOBS_TOPIC)
+            return {TopicPartition(JOBS_TOPIC, part): self._positions.get(part, 0) for part in range(count)}
+
     def get(self, job_id: str) -> JobEntry | None:
         """Returns a job as of the last look at the topic."""
         return self._entries.get(job_id)

@@ -25,7 +25,9 @@ class _Chore:
 class Chores:
     """Runs some chores at once, each in a thread, again after a failure. Used by the loop's thread."""
 
-    def __init__(self, clock: Clock, at_once: int) -> None:
+    def __init__(self, clock: Clock, at_once: int, tell: Callable[[], None] = lambda: None) -> None:
+        """`tell` hears, in another thread, that a chore has ended."""
+        self._tell = tell
         self._clock = clock
         self._at_once = at_once
         self._chores: dict[str, _Chore] = {}
@@ -36,6 +38,7 @@ class Chores:
         busy = sum(other.future is not None for other in self._chores.values())
         if chore.future is None and chore.backoff.ready() and busy < self._at_once:
             chore.future = start_work(work, f"chore-{name}")
+            chore.future.add_done_callback(lambda _: self._tell())
 
     def collect(self) -> int:
         """Takes note of the chores that have ended; returns how many those are."""

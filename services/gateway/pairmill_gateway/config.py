@@ -47,7 +47,7 @@ class ClusterConfig:
     max_wats: int = 100_000  # WATs of one job
     max_running_jobs: int = 100  # jobs that have not ended; more are refused for the time being
     reissue_after_seconds: float = 60.0  # silence after which a lost unit is handed out again
-    poll_seconds: float = 0.25  # longest pause between two looks at the ledger while nothing happens
+    poll_seconds: float = 0.25  # longest pause between two looks where the bus does not tell of news
     absent_after_seconds: float = 1800.0  # without a member of a group before its jobs show as blocked
     sweep_again_seconds: float = 86_400.0  # from a job's end to the last sweep, for what stages wrote late
     keep_ledger: bool = False  # whether the topic keeps records that no job needs any more

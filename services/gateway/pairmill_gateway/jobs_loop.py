@@ -27,6 +27,7 @@ from pairmill_gateway.indexing import Indexing
 from pairmill_gateway.job_bus import JobBus, SharedPages
 from pairmill_gateway.job_records import swept_message
 from pairmill_gateway.ports import Finisher, StatusSink
+from pairmill_gateway.repose import Repose
 from pairmill_gateway.running import RunningJobs
 from pairmill_gateway.trimming import LedgerTrimming
 from pairmill_protos.job.v1.job_pb2 import JobSwept
@@ -35,7 +36,6 @@ log = structlog.get_logger(__name__)
 
 GROUP: Final = "gateway"
 _LIVE_SECONDS: Final = 60.0
-_REST_GROWTH: Final = 1.4
 _IGNORED_RECORDS: Final = 1
 
 
@@ -60,7 +60,8 @@ class JobsLoopSettings:
     """How a gateway works."""
 
     member: str
-    poll_seconds: float = 0.25  # longest pause between two looks at the ledger
+    poll_seconds: float = 0.25  # longest pause between two looks where the bus does not tell of news
+    calm_seconds: float = 2.0  # where it does
     sweep_again_seconds: float = 86_400.0  # after a job's end, for what stages wrote late (U4)
     absent_after_seconds: float = 1800.0  # without members of a group, before its jobs are blocked (U17)
     keeps_ledger: bool = False  # also what no job needs any more (U19)
@@ -96,7 +97,7 @@ class JobsLoop:
         self._pages = SharedPages(bus)
         self._attendance = Attendance(bus, clock, settings.absent_after_seconds)
         self._trimming = LedgerTrimming(bus, book, clock)
-        self._chores = Chores(clock, settings.chores_at_once)
+        self._chores = Chores(clock, settings.chores_at_once, lambda: self._wake())
         self._outage = Outage(clock)
         self._owned: frozenset[int] = frozenset()  # partitions of the ledger
         self._generation: int | None = None
@@ -105,6 +106,7 @@ class JobsLoop:
         self._stop = threading.Event()
         self._wake: Callable[[], None] = lambda: None
         self._last_turn = clock.monotonic()
+        self._repose = Repose(settings.poll_seconds, settings.calm_seconds, self._have_told)
 
     def request_stop(self) -> None:
         """Asks for a stop; what is under way is repeated by the next gateway. Safe in a signal handler."""
@@ -124,16 +126,13 @@ class JobsLoop:
 
     def run(self) -> int:
         """Works until stopped; returns 0."""
-        rest = shortest = self._settings.poll_seconds / 4
         with self._bus.consumer(
             group=GROUP, topics=(LEDGER_TOPIC,), member=self._settings.member
         ) as consumer:
             self._wake = consumer.wake
             while not self._stop.is_set():
                 self._last_turn = self._clock.monotonic()
-                happened = self.turn()
-                rest = shortest if happened else min(rest * _REST_GROWTH, self._settings.poll_seconds)
-                self.claim(consumer, 0.0 if happened else rest)
+                self.claim(consumer, self._repose.after(happened=self.turn()))
         return 0
 
     def claim(self, consumer: Consumer, seconds: float) -> None:
@@ -148,6 +147,20 @@ class JobsLoop:
         except RetriableError as error:
             self._note_outage(error)
             self._clock.sleep(self._settings.poll_seconds)
+
+    def _have_told(self) -> bool:
+        """Has the rest ended by what is written to the ledger or said of jobs; returns whether it will be."""
+        if self._outage.reason is not None:
+            return False
+        try:
+            return self._bus.watch({**self._book.places(), **self._pages.ends}, self._tell)
+        except RetriableError as error:
+            self._note_outage(error)
+            return False
+
+    def _tell(self) -> None:
+        self._repose.told()
+        self._wake()
 
     def own(self, partitions: frozenset[int]) -> None:
         """Acts for the jobs of these ledger partitions from now on."""
@@ -172,7 +185,7 @@ class JobsLoop:
         self._take_up([entry for entry in entries if entry.is_running])
         happened = [self._turn_of(job) for job in self._running.jobs()]
         self._attendance.look(frozenset(group for job in self._running.jobs() for group in job.groups))
-        self._share_out()
+        shared = self._share_out()
         ended = self._chores.collect()
         for entry in entries:
             if not entry.is_running:
@@ -181,7 +194,7 @@ class JobsLoop:
         if not self._settings.keeps_ledger:
             self._trimming.apply(self._owned)
         self._show()
-        return bool(news or ended or any(happened))
+        return bool(news or ended or shared or any(happened))
 
     def _take_up(self, entries: list[JobEntry]) -> None:
         """Takes new jobs up and lets those go that have ended: of them their end is left in memory."""
@@ -214,8 +227,11 @@ class JobsLoop:
     def _finish(self, job: ClusterJob, entry: JobEntry) -> None:
         finish_job(job.follower(), self._workshop.finisher(entry), self._bus, self._checkpoints)
 
-    def _share_out(self) -> None:
-        """Acts for the jobs whose ledger partition is owned, once their ledger has been read."""
+    def _share_out(self) -> int:
+        """Acts for the jobs whose ledger partition is owned, once their ledger has been read.
+
+        Returns for how many more.
+        """
         begin = []
         for job in self._running.jobs():
             is_own = job.entry.admitted.ledger_partition in self._owned
@@ -226,6 +242,7 @@ class JobsLoop:
         published = published_units(self._bus, [job.job_id for job in begin])
         for job in begin:
             job.begin(published[job.job_id])
+        return len(begin)
 
     def _clean_up(self, entry: JobEntry) -> None:
         """Sweeps after the end, and again a day later for what zombies wrote meanwhile (U4)."""
