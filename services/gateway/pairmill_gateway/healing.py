@@ -152,12 +152,10 @@ class Healer:
 
     def _look(self, queue: _Queue) -> _Place:
         committed = self._bus.committed(queue.group, queue.source) or 0
-        unread = self._bus.read(queue.source, start=committed, max_records=1)
         return _Place(
-            committed=committed,
+            unread=max(committed, self._bus.start_offset(queue.source)),  # retention took what was below
             end=self._bus.end_offset(queue.source),
             is_same=self._bus.topic_epoch(queue.source.topic) == queue.epoch,
-            unread=unread[0].offset if unread else None,
         )
 
 
@@ -165,16 +163,13 @@ class Healer:
 class _Place:
     """How far a group has read a partition, and what there is of it."""
 
-    committed: int
+    unread: int  # first offset that the group may still read
     end: int
     is_same: bool  # and not a partition of a topic that was made anew
-    unread: int | None  # first offset that the group has not read, None if there is none
 
     def is_gone(self, mark: _Mark) -> bool:
         """Whether nothing below the mark is still to be read by the group (U5)."""
-        if self.committed >= mark.offset or self.end < mark.offset or not self.is_same:
-            return True
-        return self.unread is None or self.unread >= mark.offset  # retention took what was below
+        return self.unread >= mark.offset or self.end < mark.offset or not self.is_same
 
 
 class _Waiting:
