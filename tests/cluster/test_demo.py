@@ -136,6 +136,20 @@ def test_a_change_of_one_service_leaves_the_others_alone(release: Release) -> No
     assert (len(after["crawler"]), before["crawler"] <= after["crawler"]) == (2, True)
 
 
+def test_autoscaling_that_is_switched_on_ends_nobody_and_is_left_its_number(release: Release) -> None:
+    scaled = {**_run(3), "logLevel": "debug", "components.crawler.replicas": 2}
+    given = "components.crawler.autoscaling"
+    before = _services(release)["crawler"]
+    release.upgrade({**scaled, f"{given}.mode": "hpa"})
+    assert _services(release)["crawler"] >= before  # two, though one is least
+    more: dict[str, object] = {**scaled, f"{given}.mode": "hpa", f"{given}.minReplicas": 3}
+    release.upgrade(more)
+    wait_until("the autoscaler sets a number", lambda: _members(release, "crawler") >= 3, 120.0)
+    release.upgrade({**more, f"{given}.cpuPercent": 90})
+    assert _members(release, "crawler") >= 3
+    assert _services(release)["crawler"] > before
+
+
 def test_nothing_has_died_by_itself(release: Release) -> None:
     """Downloaders may start before the kubelet knows the web's address, and then start again, once."""
     died = {name_of(pod): restarts(pod) for pod in pods(release) if restarts(pod)}
@@ -173,6 +187,12 @@ def _running(release: Release) -> str:
 
     wait_until("a job is under way", is_under_way, 900.0)
     return found[0]
+
+
+def _members(release: Release, service: str) -> int:
+    """Returns how many pods a service is to have."""
+    workload = f"statefulset/{release.fullname}-{service}"
+    return int(release.namespace("get", workload, "-o", "jsonpath={.spec.replicas}"))
 
 
 def _services(release: Release) -> dict[str, set[str]]:
