@@ -31,7 +31,7 @@ WATCH_SECONDS: Final = 0.5
 
 def has_ended(export: Export) -> bool:
     """Whether an export has ended; it goes on only when it is started again."""
-    return export.HasField("ended_at")
+    return export.state in _ENDS.values()
 
 
 def export_of(job: ExportHead, end: EndRecord | None, standing: Standing | None, shelf: JobShelf) -> Export:
