@@ -19,6 +19,7 @@ from pairmill_index.build import build_index
 from pairmill_index.check import check_index
 from pairmill_index.compact import compact
 from pairmill_index.options import BuildOptions
+from pairmill_index.pending import pending_notes
 from pairmill_index.publish import current_of
 from pairmill_index.remove import remove_samples
 from pairmill_index.sweep import sweep
@@ -63,4 +64,24 @@ def test_an_index_is_built_changed_and_swept_in_a_bucket(
     assert (current_of(store).version, version.samples) == (version.version(), 247)
     left = {one.key for one in store.list("index/segments/")}
     assert left == {file.path for one in version.segments for file in one.files}
+    assert check_index(store, tmp_path / "open").findings == []
+
+
+def test_g8_a_takedown_in_the_last_moment_of_a_build_in_a_bucket_is_kept_to(
+    world: VectorDataset, store: S3Store, tmp_path: Path
+) -> None:
+    build_index(published(world, store), store, BuildOptions(), scratch=tmp_path)
+    world.add(50)
+    taken_down: list[str] = []
+
+    def take_down(step: str, done: int, total: int) -> None:
+        if (step, done) == ("publishing", 1) and not taken_down:
+            taken_down.append(remove_samples(store, world.ids[:3], scratch=tmp_path / "other").version())
+
+    options = BuildOptions(min_recall=0.5)
+    version = build_index(published(world, store), store, options, scratch=tmp_path, progress=take_down)
+    current = current_of(store)
+    assert [past.version for past in current.past[:1]] == taken_down
+    assert (current.version, version.samples, version.removed_rows) == (version.version(), 247, 3)
+    assert pending_notes(store) == []
     assert check_index(store, tmp_path / "open").findings == []
