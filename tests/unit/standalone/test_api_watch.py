@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+import grpc
 import pytest
 
-from pairmill.errors import RetriableError
+from pairmill.errors import ConfigurationError, RetriableError
 from pairmill_standalone.cli.api_caller import Caller
 from pairmill_standalone.cli.api_errors import Dialect
 from pairmill_standalone.cli.api_watch import followed
 from tests.fakes.clock import ManualClock
 
 
-def watch(streams: Iterator[Sequence[int]], clock: ManualClock, told: list[str]) -> Iterator[int]:
+class NotFound(grpc.RpcError):
+    """What a service says of something that it has not read yet."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.NOT_FOUND
+
+    def details(self) -> str:
+        return "there is no job"
+
+    def trailing_metadata(self) -> tuple[()]:
+        return ()
+
+
+def watch(
+    streams: Iterator[Sequence[int] | grpc.RpcError],
+    clock: ManualClock,
+    told: list[str],
+    *,
+    is_known: bool = False,
+) -> Iterator[int]:
     """Follows streams of numbers, of which 9 is the end, with ten seconds of patience."""
     caller = Caller(
         target="gateway:7700",
@@ -26,9 +46,15 @@ def watch(streams: Iterator[Sequence[int]], clock: ManualClock, told: list[str])
     )
 
     def opened() -> AbstractContextManager[Iterator[int]]:
-        return nullcontext(iter(next(streams)))
+        stream = next(streams)
+        if isinstance(stream, grpc.RpcError):
+            raise stream
+        return nullcontext(iter(stream))
 
-    return followed(caller, "the job", opened, lambda number: number == 9, told.append, 10.0)
+    def has_ended(number: int) -> bool:
+        return number == 9
+
+    return followed(caller, "the job", opened, has_ended, told.append, 10.0, is_known=is_known)
 
 
 def test_streams_that_end_without_a_word_are_not_followed_for_longer_than_the_patience() -> None:
@@ -49,3 +75,10 @@ def test_a_word_renews_the_patience_and_the_end_ends_the_watch() -> None:
     clock = ManualClock()
     assert list(watch(iter(streams), clock, [])) == [1, 2, 3, 9]
     assert clock.monotonic() > 2
+
+
+def test_what_a_service_has_just_named_is_not_gone_where_another_has_not_read_of_it() -> None:
+    streams: list[Sequence[int] | grpc.RpcError] = [NotFound(), NotFound(), (1,), NotFound(), (9,)]
+    assert list(watch(iter(streams), ManualClock(), [], is_known=True)) == [1, 9]
+    with pytest.raises(ConfigurationError, match="there is no job"):
+        list(watch(iter(streams), ManualClock(), []))

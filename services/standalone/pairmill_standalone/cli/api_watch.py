@@ -27,15 +27,18 @@ def followed(
     has_ended: Callable[[T], bool],
     tell: Callable[[str], None],
     patience_seconds: float = PATIENCE_SECONDS,
+    *,
+    is_known: bool = False,
 ) -> Iterator[T]:
     """Yields what streams say, one after the other, until something that has ended.
 
-    A service that restarts or is exchanged is waited for; the second failure in a row is told. Raises what
-    the service says for good, and RetriableError after `patience_seconds` without an answer.
+    A service that restarts or is exchanged is waited for; the second failure in a row is told. What the
+    service itself has named, or has shown once, is known: it is not gone for good where it is not found.
+    Raises what the service says for good, and RetriableError after `patience_seconds` without an answer.
     """
     import grpc
 
-    heard_at, failures, seen = caller.clock.monotonic(), 0, False
+    heard_at, failures, seen = caller.clock.monotonic(), 0, is_known
 
     def is_late() -> bool:
         return caller.clock.monotonic() - heard_at >= patience_seconds

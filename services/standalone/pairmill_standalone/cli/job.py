@@ -96,7 +96,7 @@ def submit(
     admitted = client.submit(request)
     if watch and not dry_run:
         complain(f"{admitted.job.job_id}: {'admitted' if admitted.created else 'was there before'}")
-        _watch(client, admitted.job.job_id, interval, as_json=as_json)
+        _watch(client, admitted.job.job_id, interval, is_known=True, as_json=as_json)
     elif as_json:
         say_json({"created": admitted.created, "job": job_facts(admitted.job)})
     else:
@@ -150,7 +150,7 @@ def watch(client: JobClient, job: JobId, interval: Interval = 1.0, as_json: Json
 
     Example: pairmill job watch j0a1b2c3d4e5f --target gateway:7600
     """
-    _watch(client, job, interval, as_json=as_json)
+    _watch(client, job, interval, is_known=False, as_json=as_json)
 
 
 @job_app.command()
@@ -264,12 +264,12 @@ def token(
         typer.echo(f"# add to the gateway's tokens file\n{lines}", err=True, nl=False)
 
 
-def _watch(client: JobClient, job_id: str, interval: float, *, as_json: bool) -> None:
+def _watch(client: JobClient, job_id: str, interval: float, *, is_known: bool, as_json: bool) -> None:
     """Follows a job and exits as it ended."""
     last = Job()
     try:
         with job_view(client.caller.clock) as view:
-            for last in follow(client, job_id, interval, complain):
+            for last in follow(client, job_id, interval, complain, is_known=is_known):
                 view.show(last)
     except KeyboardInterrupt as error:
         complain(f"interrupted; the job goes on, `pairmill job watch {job_id}` shows it again")

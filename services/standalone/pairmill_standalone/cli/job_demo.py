@@ -38,7 +38,7 @@ def demo(
     bundle: Annotated[str, typer.Option(help="Model bundle by its name on the cluster.")] = "",
     settings: Settings = None,
     patience: Annotated[
-        float, typer.Option(min=0.0, help="Seconds to wait for the web and the gateway to come up.")
+        float, typer.Option(min=0.0, help="Seconds to wait for the web, the gateway or the bucket to answer.")
     ] = 900.0,
     interval: Annotated[float, typer.Option(min=0.2, max=60.0, help="Seconds between two looks.")] = 5.0,
     as_json: Json = False,
@@ -62,7 +62,7 @@ def demo(
     if ended.state not in _WITH_DATASET:
         raise RetriableError(f"{ended.job_id} is {state_name(ended.state)} and has no dataset")
     with opened_place(ended.dataset) as where:
-        found = order.compare(where)
+        found = patiently(lambda: order.compare(where), clock, patience, complain)
     if as_json:
         job = {"job_id": ended.job_id, "state": state_name(ended.state), "dataset": ended.dataset}
         say_json({**job, **comparison_facts(found)})
@@ -77,6 +77,6 @@ def _followed(client: JobClient, job_id: str, interval: float) -> Job:
     """Returns a job as it has ended."""
     last = Job()
     with job_view(SystemClock()) as view:
-        for last in follow(client, job_id, interval, complain):
+        for last in follow(client, job_id, interval, complain, is_known=True):
             view.show(last)
     return last

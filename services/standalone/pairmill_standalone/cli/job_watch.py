@@ -20,8 +20,13 @@ def follow(
     interval_seconds: float,
     tell: Callable[[str], None],
     patience_seconds: float = PATIENCE_SECONDS,
+    *,
+    is_known: bool = False,
 ) -> Iterator[Job]:
-    """Yields a job as it goes on, until it has ended; raises as `followed` does."""
+    """Yields a job as it goes on, until it has ended; raises as `followed` does.
+
+    A job is known where a gateway has just admitted it.
+    """
     return followed(
         client.caller,
         "the job",
@@ -29,4 +34,5 @@ def follow(
         lambda job: job.state in ENDED,
         tell,
         patience_seconds,
+        is_known=is_known,
     )
