@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import grpc
 
@@ -31,6 +31,8 @@ from tests.bench.processes import read_process
 from tests.bench.setup import Setup
 from tests.fakes.rpc import TokenFile
 
+T = TypeVar("T")
+
 UNITS: Final = 5_000
 WORKERS: Final = 2
 PARTITIONS: Final = 8
@@ -47,28 +49,26 @@ def measure(folder: Path, units: int) -> Sample:
     """Runs a job of empty crawl units through broker, gateway and two stages."""
     with ExitStack() as stack:
         kafka = stack.enter_context(KafkaServer(folder / "kafka"))
-        with KafkaAdmin((kafka.address,), KafkaConfig()) as admin:
-            for topic, partitions in topic_partitions(PARTITIONS).items():
-                admin.create_topic(topic, partitions)
+        create_topics(kafka)
         tokens = TokenFile(folder / "tokens.toml")
         tokens.add("bench", Role.OPERATE)
         target = f"127.0.0.1:{free_port()}"
-        gateway = stack.enter_context(_process(folder, "pairmill_gateway", _gateway(kafka, folder, target)))
+        gateway = stack.enter_context(started(folder, "pairmill_gateway", gateway_env(kafka, folder, target)))
         workers = [
             stack.enter_context(
-                _process(folder, "tests.bench.empty_stage", _stage(kafka, folder, target, tokens, number))
+                started(folder, "tests.bench.empty_stage", stage_env(kafka, folder, target, tokens, number))
             )
             for number in range(WORKERS)
         ]
         with grpc.insecure_channel(target) as channel:
-            jobs = _Jobs(channel, tokens.tokens["bench"])
+            jobs = Jobs(channel, tokens.tokens["bench"])
             jobs.wait_ready()
             jobs.submit(1)  # everybody is in its group, and has its connections
-            before = [_cpu(pid) for pid in (gateway, *workers, kafka.pid)]
+            before = [cpu_seconds(pid) for pid in (gateway, *workers, kafka.pid)]
             start = time.monotonic()
             jobs.submit(units)
             seconds = time.monotonic() - start
-        after = [_cpu(pid) for pid in (gateway, *workers, kafka.pid)]
+        after = [cpu_seconds(pid) for pid in (gateway, *workers, kafka.pid)]
     spent = [later - earlier for earlier, later in zip(before, after, strict=True)]
     return {
         UNITS_PER_SECOND: units / seconds,
@@ -78,7 +78,14 @@ def measure(folder: Path, units: int) -> Sample:
     }
 
 
-class _Jobs:
+def create_topics(kafka: KafkaServer) -> None:
+    """Creates the topics that the services share."""
+    with KafkaAdmin((kafka.address,), KafkaConfig()) as admin:
+        for topic, partitions in topic_partitions(PARTITIONS).items():
+            admin.create_topic(topic, partitions)
+
+
+class Jobs:
     """Submits jobs and waits until their crawl units are closed."""
 
     def __init__(self, channel: grpc.Channel, token: str) -> None:
@@ -87,19 +94,10 @@ class _Jobs:
 
     def wait_ready(self) -> None:
         """Returns once the gateway has read which jobs there are."""
-        deadline = time.monotonic() + _SECONDS
-        while True:
-            try:
-                self._stub.ListJobs(
-                    ListJobsRequest(), timeout=60, metadata=self._metadata, wait_for_ready=True
-                )
-                return
-            except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.2)
+        self._answer(lambda: self._stub.ListJobs(ListJobsRequest(), timeout=60, metadata=self._metadata))
 
     def submit(self, units: int) -> None:
+        """Returns once a job of so many crawl units has all of them closed."""
         request = SubmitJobRequest(
             wats=[f"https://host.example/{number}.wat.gz" for number in range(units)],
             settings={"wave_size": str(units)},
@@ -112,7 +110,19 @@ class _Jobs:
 
     def _get(self, job_id: str) -> Job:
         request = GetJobRequest(job_id=job_id)
-        return self._stub.GetJob(request, timeout=60, metadata=self._metadata).job
+        return self._answer(lambda: self._stub.GetJob(request, timeout=60, metadata=self._metadata)).job
+
+    @staticmethod
+    def _answer(call: Callable[[], T]) -> T:
+        """Calls until there is an answer: where much else runs, a turn may take longer than calls wait."""
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                return call()
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
 
 
 def _closed(job: Job) -> int:
@@ -128,7 +138,8 @@ def _shared(kafka: KafkaServer, folder: Path) -> dict[str, str]:
     }
 
 
-def _gateway(kafka: KafkaServer, folder: Path, target: str) -> dict[str, str]:
+def gateway_env(kafka: KafkaServer, folder: Path, target: str) -> dict[str, str]:
+    """Returns the settings of a gateway that answers at `target`."""
     return _shared(kafka, folder) | {
         "PAIRMILL_MEMBER": "gateway-0",
         "PAIRMILL_SCRATCH": str(folder / "scratch-gateway"),
@@ -140,7 +151,10 @@ def _gateway(kafka: KafkaServer, folder: Path, target: str) -> dict[str, str]:
     }
 
 
-def _stage(kafka: KafkaServer, folder: Path, target: str, tokens: TokenFile, number: int) -> dict[str, str]:
+def stage_env(
+    kafka: KafkaServer, folder: Path, target: str, tokens: TokenFile, number: int
+) -> dict[str, str]:
+    """Returns the settings of a stage that asks the gateway."""
     return _shared(kafka, folder) | {
         "PAIRMILL_MEMBER": f"empty-{number}",
         "PAIRMILL_SCRATCH": str(folder / f"scratch-{number}"),
@@ -152,7 +166,8 @@ def _stage(kafka: KafkaServer, folder: Path, target: str, tokens: TokenFile, num
 
 
 @contextmanager
-def _process(folder: Path, module: str, env: Mapping[str, str]) -> Iterator[int]:
+def started(folder: Path, module: str, env: Mapping[str, str]) -> Iterator[int]:
+    """Runs a module; gives its process id."""
     with (folder / f"{env['PAIRMILL_MEMBER']}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -170,7 +185,8 @@ def _process(folder: Path, module: str, env: Mapping[str, str]) -> Iterator[int]
             process.stdin.close()
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Returns the processor time of a process; 0 if it is gone."""
     found = read_process(pid)
     return found.cpu_seconds if found is not None else 0.0
 

@@ -19,7 +19,7 @@ import grpc
 
 from deploy.local.commands import python_module, run
 from deploy.local.settings import STAGES
-from deploy.local.stack import Stack, StackOptions, World
+from deploy.local.stack import FIRST_GATEWAY, Stack, StackOptions, World
 from pairmill.bus.kafka import KafkaBus
 from pairmill.bus.port import TopicPartition
 from pairmill.bus.settings import KafkaConfig
@@ -34,8 +34,8 @@ from pairmill_standalone.demo import prepare_demo_world
 from pairmill_synthweb.prepare import FAILURES_FILE, PreparedWorld
 from tests.bench.figures import Column, Figure, Result, Sample, plain_table
 from tests.bench.machine import machine_line
-from tests.bench.processes import Trace, Watch
-from tests.bench.whole_run import loops_cpu
+from tests.bench.processes import Trace, Watch, read_process
+from tests.bench.whole_run import driving_cpu, loops_cpu
 
 SIZES: Final = (10_000, 100_000)
 SEED: Final = 5
@@ -43,7 +43,9 @@ SECONDS: Final = Figure("wall time of the job", "s")
 PER_SECOND: Final = Figure("candidates", "1/s")
 CPU: Final = Figure("CPU time, all services", "s")
 SHARE: Final = Figure("bus and ledger, share of the CPU time", "%")
+WHOLE_SHARE: Final = Figure("the same with the whole gateway, its start and the last files included", "%")
 GATEWAY: Final = Figure("CPU time of the gateway", "s")
+DRIVING: Final = Figure("CPU time of the gateway from the job's submission to the last unit's end", "s")
 LAG: Final = Figure("messages left at the end, all groups", "")
 AUDIT: Final = Figure("`pairmill audit` of the bucket", "s")
 
@@ -65,6 +67,7 @@ def measure(
     stack = Stack(folder, StackOptions(world=served), _say)
     with stack:
         with _watched(stack) as traces:
+            started_cpu = _gateway_cpu(stack)
             start = time.monotonic()
             job = _run(stack, world, {**world.settings, **(changed or {})})
             seconds = time.monotonic() - start
@@ -75,18 +78,27 @@ def measure(
     services = {name: trace for name, trace in traces.items() if name in ("gateway", *STAGES)}
     cpu = sum(trace.cpu_seconds for trace in services.values())
     gateway = services["gateway"].cpu_seconds
-    protocol = sum(loops_cpu(stack.layout.logs).values()) + gateway
+    loops = sum(loops_cpu(stack.layout.logs).values())
+    driving = driving_cpu(stack.layout.log(FIRST_GATEWAY)) - started_cpu
     return {
         SECONDS: seconds,
         PER_SECOND: job.progress.candidates_planned / seconds,
         CPU: cpu,
-        SHARE: 100 * protocol / cpu,
+        SHARE: 100 * (loops + driving) / cpu,
+        WHOLE_SHARE: 100 * (loops + gateway) / cpu,
         GATEWAY: gateway,
+        DRIVING: driving,
         LAG: lag,
         AUDIT: audit,
         **{Figure(f"CPU time: {name}", "s"): trace.cpu_seconds for name, trace in sorted(services.items())},
         **{_memory(name): trace.private_bytes / 1e6 for name, trace in sorted(services.items())},
     }
+
+
+def _gateway_cpu(stack: Stack) -> float:
+    """Returns what the gateway has taken so far, without the children that draw thumbnails."""
+    found = read_process(stack.services[FIRST_GATEWAY].pid)
+    return found.cpu_seconds if found is not None else 0.0
 
 
 def _memory(service: str) -> Figure:

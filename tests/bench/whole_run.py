@@ -128,7 +128,7 @@ def _protocol(out: Path, gateway: GatewayTrace, cpu_seconds: float) -> Sample:
     """Returns what bus and ledger took of the run's processor time."""
     loops = loops_cpu(out / ".pairmill" / "logs")
     stages = sum(loops.values())
-    driving = driving_cpu(out / ".pairmill" / "logs")
+    driving = driving_cpu(out / ".pairmill" / "logs" / "gateway.log")
     return {
         CPU: cpu_seconds,
         PROTOCOL_SHARE: 100 * (stages + driving - gateway.start_cpu) / cpu_seconds,
@@ -153,9 +153,9 @@ def loops_cpu(logs: Path) -> dict[str, float]:
     return seconds
 
 
-def driving_cpu(logs: Path) -> float:
+def driving_cpu(log: Path) -> float:
     """Returns the gateway's processor time until the job's last unit had ended, from its log."""
-    lines = (logs / "gateway.log").read_text().splitlines()
+    lines = log.read_text().splitlines()
     found = [json.loads(line)["cpu_seconds"] for line in lines if '"work_finished"' in line]
     return float(found[-1])
 
