@@ -105,6 +105,7 @@ def test_a_pod_of_each_service_that_is_deleted_in_mid_run_changes_nothing(releas
         release.namespace("delete", "pod", victim, "--wait=false")
     assert running_jobs(release) == [job], "the job had ended before it was disturbed"
     assert AS_THE_TRUTH_SAYS in wait_for_job(release, 2)
+    assert _job_died(release) == {}
     wait_until("all are ready again", lambda: all(map(is_ready, pods(release))), 300.0)
     _exchanged_before(ended_at(release, 2), release, before)
     with store_env(release) as env:
@@ -117,6 +118,7 @@ def test_an_upgrade_that_rolls_every_pod_in_mid_run_loses_nothing(release: Relea
     before = _services(release)
     release.upgrade({**_run(3), "logLevel": "debug"})
     assert AS_THE_TRUTH_SAYS in (log := wait_for_job(release, 4))
+    assert _job_died(release) == {}
     assert job_id_of(log) == job
     after = _exchanged_before(ended_at(release, 4), release, before)
     assert {uid for each in before.values() for uid in each} & {
@@ -153,7 +155,7 @@ def test_autoscaling_that_is_switched_on_ends_nobody_and_is_left_its_number(rele
 def test_nothing_has_died_by_itself(release: Release) -> None:
     """Downloaders may start before the kubelet knows the web's address, and then start again, once."""
     died = {name_of(pod): restarts(pod) for pod in pods(release) if restarts(pod)}
-    allowed = {name for name in died if "-downloader-" in name or "job" in name or "topics" in name}
+    allowed = {name for name in died if "-downloader-" in name or "topics" in name}
     assert set(died) <= allowed, died
 
 
@@ -169,6 +171,11 @@ def test_what_is_left_is_the_data(release: Release) -> None:
     data = f"persistentvolumeclaim/data-{release.fullname}-demo-s3-0"
     wait_until("all else is gone", lambda: left() <= {data}, 120.0)
     assert left() == {data}
+
+
+def _job_died(release: Release) -> dict[str, int]:
+    """Returns the pods of the demo's Job that were started again: it waits for whoever is away."""
+    return {name_of(pod): restarts(pod) for pod in pods(release, "demo-job") if restarts(pod)}
 
 
 def _run(seed: int) -> dict[str, object]:
