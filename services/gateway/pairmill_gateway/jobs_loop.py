@@ -132,7 +132,9 @@ class JobsLoop:
             self._wake = consumer.wake
             while not self._stop.is_set():
                 self._last_turn = self._clock.monotonic()
-                self.claim(consumer, self._repose.after(happened=self.turn()))
+                happened = self.turn()
+                is_behind = any(not job.has_caught_up for job in self._running.jobs())
+                self.claim(consumer, self._repose.after(happened=happened, is_behind=is_behind))
         return 0
 
     def claim(self, consumer: Consumer, seconds: float) -> None:

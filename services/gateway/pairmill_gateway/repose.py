@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 _REST_GROWTH: Final = 1.4
-_BREATH_SECONDS: Final = 0.02
+_BREATH_SECONDS: Final = 0.1
 """After a turn in which something happened: what comes meanwhile is dealt with together."""
 
 
@@ -30,13 +30,13 @@ class Repose:
         """There may be news. For any thread."""
         self._was_told.set()
 
-    def after(self, *, happened: bool) -> float:
-        """Returns how long to rest after a turn, at the most."""
+    def after(self, *, happened: bool, is_behind: bool = False) -> float:
+        """Returns how long to rest after a turn, at the most; not at all where much is known to wait."""
         in_vain = self._was_told.is_set() and not happened
         self._was_told.clear()
         if happened:
             self._rest = self._poll_seconds / 4
-            return min(_BREATH_SECONDS, self._rest)
+            return 0.0 if is_behind else min(_BREATH_SECONDS, self._rest)
         if not in_vain and self._have_told():
             return self._calm_seconds
         self._rest, rest = min(self._rest * _REST_GROWTH, self._poll_seconds), self._rest

@@ -14,8 +14,12 @@ def _repose(*, tells: bool) -> Repose:
 
 
 def test_what_happened_is_followed_up_after_a_breath() -> None:
-    assert _repose(tells=True).after(happened=True) <= 0.02
-    assert _repose(tells=False).after(happened=True) <= 0.02
+    assert 0 < _repose(tells=True).after(happened=True) <= 0.1
+    assert 0 < _repose(tells=False).after(happened=True) <= 0.1
+
+
+def test_a_ledger_that_is_being_read_is_read_on_without_rest() -> None:
+    assert _repose(tells=True).after(happened=True, is_behind=True) == 0
 
 
 def test_where_nobody_tells_the_rest_grows_while_nothing_happens() -> None:
