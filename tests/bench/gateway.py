@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -45,40 +46,65 @@ BROKER_MILLISECONDS: Final = Figure("CPU time of the broker, per unit", "ms")
 _SECONDS: Final = 600.0
 
 
-def measure(folder: Path, units: int) -> Sample:
-    """Runs a job of empty crawl units through broker, gateway and two stages."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A gateway and stages without work of their own, on a real broker."""
+
+    gateway: int  # process id
+    stages: tuple[int, ...]
+    broker: int
+    jobs: Jobs
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Returns the processor time of the gateway, of the stages together and of the broker."""
+        stages = sum(map(cpu_seconds, self.stages))
+        return {
+            "gateway": cpu_seconds(self.gateway),
+            "stage": stages,
+            "broker": cpu_seconds(self.broker),
+        }
+
+
+@contextmanager
+def running(folder: Path, *, stages: int) -> Iterator[Running]:
+    """Starts them, and gives them once the gateway answers."""
     with ExitStack() as stack:
         kafka = stack.enter_context(KafkaServer(folder / "kafka"))
-        create_topics(kafka)
+        _create_topics(kafka)
         tokens = TokenFile(folder / "tokens.toml")
         tokens.add("bench", Role.OPERATE)
         target = f"127.0.0.1:{free_port()}"
-        gateway = stack.enter_context(started(folder, "pairmill_gateway", gateway_env(kafka, folder, target)))
+        gateway = stack.enter_context(
+            _started(folder, "pairmill_gateway", _gateway_env(kafka, folder, target))
+        )
         workers = [
             stack.enter_context(
-                started(folder, "tests.bench.empty_stage", stage_env(kafka, folder, target, tokens, number))
+                _started(folder, "tests.bench.empty_stage", _stage_env(kafka, folder, target, tokens, number))
             )
-            for number in range(WORKERS)
+            for number in range(stages)
         ]
-        with grpc.insecure_channel(target) as channel:
-            jobs = Jobs(channel, tokens.tokens["bench"])
-            jobs.wait_ready()
-            jobs.submit(1)  # everybody is in its group, and has its connections
-            before = [cpu_seconds(pid) for pid in (gateway, *workers, kafka.pid)]
-            start = time.monotonic()
-            jobs.submit(units)
-            seconds = time.monotonic() - start
-        after = [cpu_seconds(pid) for pid in (gateway, *workers, kafka.pid)]
-    spent = [later - earlier for earlier, later in zip(before, after, strict=True)]
+        jobs = Jobs(stack.enter_context(grpc.insecure_channel(target)), tokens.tokens["bench"])
+        jobs.wait_ready()
+        yield Running(gateway=gateway, stages=tuple(workers), broker=kafka.pid, jobs=jobs)
+
+
+def measure(folder: Path, units: int) -> Sample:
+    """Runs a job of empty crawl units through broker, gateway and two stages."""
+    with running(folder, stages=WORKERS) as services:
+        services.jobs.submit(1)  # everybody is in its group, and has its connections
+        before, start = services.cpu_seconds(), time.monotonic()
+        services.jobs.submit(units)
+        seconds, after = time.monotonic() - start, services.cpu_seconds()
+    per_unit = {name: (after[name] - before[name]) / units * 1000 for name in after}
     return {
         UNITS_PER_SECOND: units / seconds,
-        GATEWAY_MILLISECONDS: spent[0] / units * 1000,
-        STAGE_MILLISECONDS: sum(spent[1:-1]) / units * 1000,
-        BROKER_MILLISECONDS: spent[-1] / units * 1000,
+        GATEWAY_MILLISECONDS: per_unit["gateway"],
+        STAGE_MILLISECONDS: per_unit["stage"],
+        BROKER_MILLISECONDS: per_unit["broker"],
     }
 
 
-def create_topics(kafka: KafkaServer) -> None:
+def _create_topics(kafka: KafkaServer) -> None:
     """Creates the topics that the services share."""
     with KafkaAdmin((kafka.address,), KafkaConfig()) as admin:
         for topic, partitions in topic_partitions(PARTITIONS).items():
@@ -138,7 +164,7 @@ def _shared(kafka: KafkaServer, folder: Path) -> dict[str, str]:
     }
 
 
-def gateway_env(kafka: KafkaServer, folder: Path, target: str) -> dict[str, str]:
+def _gateway_env(kafka: KafkaServer, folder: Path, target: str) -> dict[str, str]:
     """Returns the settings of a gateway that answers at `target`."""
     return _shared(kafka, folder) | {
         "PAIRMILL_MEMBER": "gateway-0",
@@ -151,7 +177,7 @@ def gateway_env(kafka: KafkaServer, folder: Path, target: str) -> dict[str, str]
     }
 
 
-def stage_env(
+def _stage_env(
     kafka: KafkaServer, folder: Path, target: str, tokens: TokenFile, number: int
 ) -> dict[str, str]:
     """Returns the settings of a stage that asks the gateway."""
@@ -166,7 +192,7 @@ def stage_env(
 
 
 @contextmanager
-def started(folder: Path, module: str, env: Mapping[str, str]) -> Iterator[int]:
+def _started(folder: Path, module: str, env: Mapping[str, str]) -> Iterator[int]:
     """Runs a module; gives its process id."""
     with (folder / f"{env['PAIRMILL_MEMBER']}.log").open("wb") as log:
         process = subprocess.Popen(
