@@ -36,6 +36,22 @@ def beaten(world: VectorDataset, act: Callable[[], object]) -> ConditionalStore:
     return ConditionalStore(world.folder, act, at_stat="nothing")
 
 
+def lost(
+    world: VectorDataset, do: Callable[[ObjectStore], object], win: Callable[[ObjectStore], object]
+) -> DirectoryStore:
+    """Returns the store after a change lost to another of the same moment."""
+    plain = DirectoryStore(world.folder)
+    with pytest.raises(LostPublicationError):
+        do(beaten(world, lambda: win(plain)))
+    return plain
+
+
+def holds_its_own_files_alone(store: DirectoryStore) -> bool:
+    """Whether the version that serves is all there is of segments, and nobody is on the way."""
+    named = files_of(read_version(store, current_of(store))).keys()
+    return {one.key for one in store.list("index/segments/")} == named and pending_notes(store) == []
+
+
 @pytest.mark.parametrize("change", MADE)
 def test_g8_what_was_made_is_published_upon_a_removal_of_the_same_moment(
     world: VectorDataset, tmp_path: Path, change: str
@@ -73,9 +89,7 @@ def test_g8_a_list_of_removed_ids_that_was_begun_anew_is_not_published_upon(
 
 def test_a_build_that_lost_to_an_addition_is_gone_on_with(world: VectorDataset, tmp_path: Path) -> None:
     do, add = (changes(world, tmp_path)[one] for one in ("build", "add"))
-    plain = DirectoryStore(world.folder)
-    with pytest.raises(LostPublicationError):
-        do(beaten(world, lambda: add(plain)))
+    plain = lost(world, do, add)
     noted = {note.segment_id for _, note in pending_notes(plain) if note is not None and note.is_finished}
     assert noted
     do(plain)
@@ -86,26 +100,18 @@ def test_a_build_that_lost_to_an_addition_is_gone_on_with(world: VectorDataset, 
 
 def test_what_nobody_goes_on_with_after_a_lost_build_is_swept(world: VectorDataset, tmp_path: Path) -> None:
     do, add = (changes(world, tmp_path)[one] for one in ("build", "add"))
-    plain = DirectoryStore(world.folder)
-    with pytest.raises(LostPublicationError):
-        do(beaten(world, lambda: add(plain)))
+    plain = lost(world, do, add)
     assert sweep(plain, keep=1, grace=timedelta(0)).abandoned == 0  # another try may be on its way
     sweep(plain, keep=1, grace=timedelta(0), now=datetime.now(UTC) + timedelta(days=2))
-    named = files_of(read_version(plain, current_of(plain))).keys()
-    assert {one.key for one in plain.list("index/segments/")} == named
-    assert pending_notes(plain) == []
+    assert holds_its_own_files_alone(plain)
 
 
 def test_an_addition_that_lost_to_another_leaves_nothing(world: VectorDataset, tmp_path: Path) -> None:
     """Another try is made from the other's version, and of other segments."""
     do, merge = (changes(world, tmp_path)[one] for one in ("add", "compact"))
-    plain = DirectoryStore(world.folder)
-    with pytest.raises(LostPublicationError):
-        do(beaten(world, lambda: merge(plain)))
+    plain = lost(world, do, merge)
     sweep(plain, keep=1, grace=timedelta(0))
-    named = files_of(read_version(plain, current_of(plain))).keys()
-    assert {one.key for one in plain.list("index/segments/")} == named
-    assert pending_notes(plain) == []
+    assert holds_its_own_files_alone(plain)
 
 
 @pytest.mark.parametrize("other", ["remove", "add"])

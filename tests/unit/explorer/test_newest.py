@@ -11,6 +11,18 @@ from pairmill.errors import RetriableError
 from pairmill_explorer.datasets.newest import Newest
 
 
+class Slow:
+    """Makes a value that is not there before it is let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+
+    def __call__(self) -> str:
+        self.begun.set()
+        assert self.goes_on.wait(30)
+        return "slow"
+
+
 def test_a_value_is_made_once_for_each_version() -> None:
     newest, made = Newest[str](4), list[str]()
 
@@ -26,37 +38,25 @@ def test_a_value_is_made_once_for_each_version() -> None:
 
 
 def test_while_one_dataset_is_read_others_answer_and_its_own_callers_wait() -> None:
-    newest, begun, goes_on = Newest[str](4), threading.Event(), threading.Event()
-
-    def slow() -> str:
-        begun.set()
-        assert goes_on.wait(30)
-        return "slow"
-
+    newest, slow = Newest[str](4), Slow()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(newest.get, "a", "1", slow)
-        assert begun.wait(30)
+        assert slow.begun.wait(30)
         second = pool.submit(newest.get, "a", "1", lambda: "made twice")
         assert newest.get("b", "1", lambda: "other") == "other"
         assert not first.done()
-        goes_on.set()
+        slow.goes_on.set()
         assert (first.result(30), second.result(30)) == ("slow", "slow")
 
 
 def test_nobody_waits_for_long() -> None:
-    newest, begun, goes_on = Newest[str](4, wait_seconds=0.01), threading.Event(), threading.Event()
-
-    def slow() -> str:
-        begun.set()
-        assert goes_on.wait(30)
-        return "slow"
-
+    newest, slow = Newest[str](4, wait_seconds=0.01), Slow()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(newest.get, "a", "1", slow)
-        assert begun.wait(30)
+        assert slow.begun.wait(30)
         with pytest.raises(RetriableError, match="a is being read"):
             newest.get("a", "1", slow)
-        goes_on.set()
+        slow.goes_on.set()
         assert first.result(30) == "slow"
     assert newest.get("a", "1", lambda: "made twice") == "slow"
 
