@@ -12,7 +12,7 @@ from deploy.local.composition import fetch_reader
 from deploy.local.control import StackError, look, put_up, table, take_down
 from deploy.local.demo import DemoOrder, run_demo
 from deploy.local.errors import ComponentError, MissingToolError
-from deploy.local.helm import fetch_helm
+from deploy.local.helm import fetch_helm, fetch_older_helm
 from deploy.local.kafka import fetch_kafka
 from deploy.local.layout import Layout
 from deploy.local.prometheus import fetch_prometheus
@@ -28,6 +28,7 @@ _FETCHES: Final[dict[str, Callable[[], Path]]] = {
     "Prometheus": fetch_prometheus,
     "the reader of compositions": fetch_reader,
     "Helm": fetch_helm,
+    "Helm 3": fetch_older_helm,
 }
 
 

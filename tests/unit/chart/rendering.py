@@ -31,11 +31,11 @@ _EXPANDED: Final = re.compile(r"\$\(\w+_SERVICE_HOST\)")
 """What the kubelet puts an address in place of."""
 
 
-def helm() -> Path:
+def helm(version: str = VERSION) -> Path:
     """Returns the program; skips or fails the test where nobody has provided it."""
-    program = Cache.of_user().root / f"helm-{VERSION}" / "helm"
+    program = Cache.of_user().root / f"helm-{version}" / "helm"
     if not program.exists():
-        lacking(f"Helm {VERSION}", "make parts")
+        lacking(f"Helm {version}", "make parts")
     return program
 
 

@@ -1,4 +1,4 @@
-"""Other versions of Helm, where their programs are given: what they make of the chart is the same."""
+"""Other versions of Helm: what they make of the chart is the same."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Final
 
 import pytest
 
+from deploy.local.helm import OLDER
 from tests.unit.chart.rendering import (
     CHART,
     DEMO,
     EXAMPLES,
     KUBERNETES,
     Object,
+    helm,
     refusal,
     refusal_by,
     rendered,
@@ -24,12 +26,13 @@ from tests.unit.chart.rendering import (
 ALL: Final = (*EXAMPLES, DEMO)
 
 
-@pytest.fixture(params=os.environ.get("OTHER_HELM", "").split(os.pathsep))
+GIVEN: Final = filter(None, os.environ.get("OTHER_HELM", "").split(os.pathsep))
+
+
+@pytest.fixture(params=[OLDER, *GIVEN])
 def program(request: pytest.FixtureRequest) -> Path:
-    """Each program that OTHER_HELM lists."""
-    if not request.param:
-        pytest.skip("OTHER_HELM lists no programs: go install helm.sh/helm/v3/cmd/helm@v3.22.0 builds one")
-    return Path(request.param)
+    """Helm 3, and each program that OTHER_HELM lists."""
+    return helm(OLDER) if request.param == OLDER else Path(request.param)
 
 
 def _without_drawn(objects: tuple[Object, ...]) -> list[Object]:
